@@ -1,0 +1,1 @@
+//! talkif: up, demo, test, migrate, deploy, listen.

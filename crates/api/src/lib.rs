@@ -1,0 +1,1 @@
+//! Routes, handlers and wire types of the public API, against ports.

@@ -1,0 +1,1 @@
+//! What every native process reads from its environment.

@@ -1,0 +1,1 @@
+//! The error body and the code catalogue.

@@ -1,0 +1,1 @@
+//! Pure decisions: phones, consent, windows, retry, caps, routing, flows, redaction.

@@ -1,0 +1,18 @@
+//! Every SQL statement of Talkif, by name, and the small port through which they run.
+//!
+//! A [`Statement`] is readable text with a name that is also its span. One change is one
+//! statement: a `with` chain that writes the row, its event and its follow-up jobs together,
+//! because guests have no transactions. Tenant-owned statements take the account first.
+//!
+//! Parameters and columns are limited to what both Spin's Postgres interface and sqlx carry
+//! without loss ([`Param`], [`Cell`]): ids and enums travel as text (`$1::text::uuid`), times as
+//! microseconds since 1970 in a bigint, json as text (`$3::text::jsonb`, `data::text`).
+//!
+//! To add a statement: a constant in the module of its table, listed in [`ALL`], so that the
+//! prepare test sees it.
+
+mod port;
+#[cfg(feature = "native")]
+pub mod native;
+
+pub use port::{Cell, Db, DbError, Param, Row, Statement};

@@ -1,0 +1,1 @@
+//! Runs spin.toml on wasmtime where Spin is not installed.

@@ -1,0 +1,1 @@
+//! The phone lab: virtual phones, carrier and vendor stand-ins.

@@ -1,0 +1,1 @@
+//! Dials, takes and holds calls; courier, janitor, artifacts.
