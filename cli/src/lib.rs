@@ -1,1 +1,0 @@
-//! talkif: up, demo, test, migrate, deploy, listen.

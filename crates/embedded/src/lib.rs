@@ -1,0 +1,1 @@
+//! Private Postgres and Redis from system packages, on loopback, for development and tests.

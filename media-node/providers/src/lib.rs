@@ -1,0 +1,1 @@
+//! Speech, model and voice: ports and vendor adapters.

@@ -1,1 +1,0 @@
-//! Dials, takes and holds calls; courier, janitor, artifacts.

@@ -1,0 +1,1 @@
+//! Dialer, journal, courier, janitor, artifacts: the work that outlives a request.
