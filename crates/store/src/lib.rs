@@ -8,11 +8,16 @@
 //! without loss ([`Param`], [`Cell`]): ids and enums travel as text (`$1::text::uuid`), times as
 //! microseconds since 1970 in a bigint, json as text (`$3::text::jsonb`, `data::text`).
 //!
-//! To add a statement: a constant in the module of its table, listed in [`ALL`], so that the
+//! To add a statement: a constant in the module of its domain, listed in that module's
+//! `STATEMENTS`. To add a module: a line below and its `STATEMENTS` in [`ALL`], so that the
 //! prepare test sees it.
 
-mod port;
 #[cfg(feature = "native")]
 pub mod native;
+mod port;
 
 pub use port::{Cell, Db, DbError, Param, Row, Statement};
+
+/// Every statement of every module. `tests/every_statement.rs` prepares them all against a
+/// migrated database.
+pub const ALL: &[&[Statement]] = &[];
