@@ -1,1 +1,3 @@
-//! The phone lab: virtual phones, carrier and vendor stand-ins.
+//! The phone lab: virtual phones, a carrier and stand-ins of the AI vendors.
+
+pub mod speech;
