@@ -1,1 +1,11 @@
-//! The auth component.
+//! The auth component: API keys.
+//!
+//! It only connects Spin to the `auth` routes of `talkif-api`; to change what they do, go there.
+
+use spin_sdk::http::{IntoResponse, Request};
+use talkif_api::Domain;
+
+#[spin_sdk::http_service]
+async fn serve(request: Request) -> impl IntoResponse {
+    talkif_shell::serve(Domain::Auth, request).await
+}

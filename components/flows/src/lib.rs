@@ -1,1 +1,11 @@
-//! The flows component.
+//! The flows component: flows and numbers.
+//!
+//! It only connects Spin to the `flows` routes of `talkif-api`; to change what they do, go there.
+
+use spin_sdk::http::{IntoResponse, Request};
+use talkif_api::Domain;
+
+#[spin_sdk::http_service]
+async fn serve(request: Request) -> impl IntoResponse {
+    talkif_shell::serve(Domain::Flows, request).await
+}

@@ -1,1 +1,24 @@
-//! Routes, handlers and wire types of the public API, against ports.
+//! Routes, handlers and wire types of the public API, written against ports.
+//!
+//! The same code runs in the components (over Spin's Postgres and Redis) and in native tests
+//! (over sqlx and fakes). This crate opens no socket, reads no clock and draws no randomness:
+//! all that comes in through [`Ports`]. It names neither Spin nor any runtime.
+//!
+//! To add a route: a handler with its wire types in the module of its domain, annotated with
+//! `#[utoipa::path]`, one line in [`routes::ROUTES`] and one in [`openapi`]. Tests fail until
+//! table, router and OpenAPI document agree, and they call every new route without a key, with
+//! the wrong scope, as a foreign account, with a broken body and with the wrong method.
+
+mod app;
+mod auth;
+mod discovery;
+pub mod http;
+pub mod openapi;
+pub mod ports;
+pub mod routes;
+
+pub use app::App;
+pub use auth::Caller;
+pub use http::router::{component_router, whole_router};
+pub use ports::{Clock, Config, Limits, Ports, RedisAway, Rng, Streams};
+pub use routes::Domain;

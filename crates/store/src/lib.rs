@@ -12,6 +12,7 @@
 //! `STATEMENTS`. To add a module: a line below and its `STATEMENTS` in [`ALL`], so that the
 //! prepare test sees it.
 
+pub mod auth;
 #[cfg(feature = "native")]
 pub mod native;
 mod port;
@@ -20,4 +21,4 @@ pub use port::{Cell, Db, DbError, Param, Row, Statement};
 
 /// Every statement of every module. `tests/every_statement.rs` prepares them all against a
 /// migrated database.
-pub const ALL: &[&[Statement]] = &[];
+pub const ALL: &[&[Statement]] = &[auth::STATEMENTS];
