@@ -1,1 +1,223 @@
-//! What every native process reads from its environment.
+//! What the media node reads from its environment: every name, in one place.
+//!
+//! It knows names and forms, not meanings: a key is checked for its length, an address for its
+//! syntax. To add a setting: a field of [`NodeConfig`], its line in [`NodeConfig::read`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use talkif_model::Region;
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A setting that is missing or malformed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no default for it.
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    /// What it is does not fit.
+    #[error("{name} must be {expected}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its form, in words.
+        expected: &'static str,
+    },
+}
+
+/// One vendor's address and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vendor {
+    /// Its API key.
+    pub key: Secret,
+    /// Its address; `None` is the vendor's own.
+    pub url: Option<String>,
+}
+
+/// Everything a node is told.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// `TALKIF_REGION`: the region whose calls it makes.
+    pub region: Region,
+    /// `TALKIF_NODE_ID`: unique among the region's nodes; also its consumer name.
+    pub node_id: String,
+    /// `DATABASE_URL`: the region's Postgres.
+    pub database_url: Secret,
+    /// `DIRECTORY_URL`: the directory; the region's database where it is not set.
+    pub directory_url: Secret,
+    /// `REDIS_URL`.
+    pub redis_url: Secret,
+    /// `FERNET_KEY`: opens SIP passwords and webhook secrets.
+    pub fernet_key: Secret,
+    /// `RECORDING_KEY`: base64 of 32 bytes.
+    pub recording_key: Secret,
+    /// `RECORDINGS_DIR`.
+    pub recordings_dir: PathBuf,
+    /// `ARTIFACTS_KEY`: hex of 32 bytes.
+    pub artifacts_key: Secret,
+    /// `ARTIFACTS_LISTEN`: where transcripts and recordings are served.
+    pub artifacts_listen: SocketAddr,
+    /// `ARTIFACTS_URL`: how customers reach that.
+    pub artifacts_url: String,
+    /// `SIP_LISTEN`.
+    pub sip_listen: SocketAddr,
+    /// `RTP_PORTS`: `first-last`, 40000-49999 where it is not set.
+    pub rtp_ports: (u16, u16),
+    /// `TALKIF_SLOTS`: calls at once, 100 where it is not set.
+    pub slots: usize,
+    /// `TALKIF_LOCAL_MODE=1`: webhooks may go to private addresses.
+    pub local_mode: bool,
+    /// `DEEPGRAM_API_KEY`, `DEEPGRAM_URL`.
+    pub deepgram: Vendor,
+    /// `OPENAI_API_KEY`, `OPENAI_BASE_URL`.
+    pub openai: Vendor,
+    /// `CARTESIA_API_KEY`, `CARTESIA_URL`.
+    pub cartesia: Vendor,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go, besides the database.
+    pub otlp_endpoint: Option<String>,
+    /// `TALKIF_READY_FILE`: written when the node is ready.
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Reads one variable after another and remembers nothing else.
+struct Reader<'a>(&'a BTreeMap<String, String>);
+
+impl Reader<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
+        self.required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
+    }
+
+    fn vendor(&self, key: &'static str, url: &'static str) -> Result<Vendor, ConfigError> {
+        Ok(Vendor { key: Secret(self.required(key)?), url: self.optional(url) })
+    }
+
+    fn rtp_ports(&self) -> Result<(u16, u16), ConfigError> {
+        let Some(text) = self.optional("RTP_PORTS") else { return Ok((40_000, 49_999)) };
+        let ports = text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        ports
+            .filter(|(first, last): &(u16, u16)| *first >= 1024 && first < last)
+            .ok_or(ConfigError::Invalid { name: "RTP_PORTS", expected: "two ports above 1023, such as 40000-49999" })
+    }
+}
+
+impl NodeConfig {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&std::env::vars().collect())
+    }
+
+    /// Reads `variables`.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn read(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let reader = Reader(variables);
+        let database_url = reader.required("DATABASE_URL")?;
+        let slots = reader.optional("TALKIF_SLOTS").unwrap_or_else(|| "100".to_owned());
+        Ok(Self {
+            region: reader.parsed("TALKIF_REGION", "eu-west, us-east or tr-ist")?,
+            node_id: reader.required("TALKIF_NODE_ID")?,
+            directory_url: Secret(reader.optional("DIRECTORY_URL").unwrap_or_else(|| database_url.clone())),
+            database_url: Secret(database_url),
+            redis_url: Secret(reader.required("REDIS_URL")?),
+            fernet_key: Secret(reader.required("FERNET_KEY")?),
+            recording_key: Secret(reader.required("RECORDING_KEY")?),
+            recordings_dir: reader.required("RECORDINGS_DIR")?.into(),
+            artifacts_key: Secret(reader.required("ARTIFACTS_KEY")?),
+            artifacts_listen: reader.parsed("ARTIFACTS_LISTEN", "an address and port, such as 127.0.0.1:8090")?,
+            artifacts_url: reader.required("ARTIFACTS_URL")?,
+            sip_listen: reader.parsed("SIP_LISTEN", "an address and port, such as 0.0.0.0:5060")?,
+            rtp_ports: reader.rtp_ports()?,
+            slots: slots
+                .parse()
+                .map_err(|_| ConfigError::Invalid { name: "TALKIF_SLOTS", expected: "a number of calls" })?,
+            local_mode: reader.optional("TALKIF_LOCAL_MODE").is_some_and(|value| value == "1" || value == "true"),
+            deepgram: reader.vendor("DEEPGRAM_API_KEY", "DEEPGRAM_URL")?,
+            openai: reader.vendor("OPENAI_API_KEY", "OPENAI_BASE_URL")?,
+            cartesia: reader.vendor("CARTESIA_API_KEY", "CARTESIA_URL")?,
+            otlp_endpoint: reader.optional("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            ready_file: reader.optional("TALKIF_READY_FILE").map(PathBuf::from),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> BTreeMap<String, String> {
+        [
+            ("TALKIF_REGION", "tr-ist"),
+            ("TALKIF_NODE_ID", "n1"),
+            ("DATABASE_URL", "postgres://u:hunter2@127.0.0.1/talkif"),
+            ("REDIS_URL", "redis://127.0.0.1"),
+            ("FERNET_KEY", "k"),
+            ("RECORDING_KEY", "k"),
+            ("RECORDINGS_DIR", "recordings"),
+            ("ARTIFACTS_KEY", "k"),
+            ("ARTIFACTS_LISTEN", "127.0.0.1:8090"),
+            ("ARTIFACTS_URL", "http://127.0.0.1:8090"),
+            ("SIP_LISTEN", "127.0.0.1:5060"),
+            ("DEEPGRAM_API_KEY", "k"),
+            ("OPENAI_API_KEY", "k"),
+            ("CARTESIA_API_KEY", "k"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    #[test]
+    fn a_complete_environment_is_read_with_its_defaults() {
+        let config = NodeConfig::read(&complete()).unwrap();
+        assert_eq!((config.slots, config.rtp_ports, config.local_mode), (100, (40_000, 49_999), false));
+        assert_eq!(config.directory_url, config.database_url);
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named() {
+        for (name, value, expected) in [
+            ("FERNET_KEY", "", "FERNET_KEY is not set"),
+            ("TALKIF_REGION", "mars", "TALKIF_REGION must be eu-west, us-east or tr-ist"),
+            ("RTP_PORTS", "9-5", "RTP_PORTS must be two ports above 1023, such as 40000-49999"),
+        ] {
+            let mut variables = complete();
+            variables.insert(name.to_owned(), value.to_owned());
+            assert_eq!(NodeConfig::read(&variables).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let printed = format!("{:?}", NodeConfig::read(&complete()).unwrap());
+        assert!(!printed.contains("hunter2"));
+    }
+}

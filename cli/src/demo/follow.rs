@@ -1,0 +1,214 @@
+//! One lead, from the POST to its last webhook, seen through the public API alone.
+
+use super::Deliveries;
+use super::view::View;
+use crate::api::Api;
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use talkif_model::E164;
+
+/// Pause between two looks at the call.
+const POLL: Duration = Duration::from_millis(150);
+/// A conversation of the demo is over by then.
+const CALL_WITHIN: Duration = Duration::from_secs(240);
+/// Webhooks follow the end of the call within this time.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(15);
+
+/// What is needed to follow a call.
+pub(crate) struct CallStory {
+    pub(crate) api: Api,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) state: PathBuf,
+}
+
+/// A webhook that arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Hook {
+    pub(crate) event: String,
+    pub(crate) verified: bool,
+}
+
+/// A turn as the API tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct ToldTurn {
+    pub(crate) speaker: String,
+    pub(crate) text: String,
+    pub(crate) interrupted: bool,
+    pub(crate) engine_ms: Option<f64>,
+    pub(crate) heard_ms: Option<f64>,
+}
+
+/// A call that is over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Followed {
+    pub(crate) call_id: String,
+    pub(crate) status: String,
+    pub(crate) end_reason: String,
+    pub(crate) outcome: Option<String>,
+    pub(crate) slots: Value,
+    pub(crate) booking: Value,
+    pub(crate) turns: Vec<ToldTurn>,
+    pub(crate) webhooks: Vec<Hook>,
+    pub(crate) recording: Option<PathBuf>,
+    pub(crate) trace: Vec<Value>,
+    pub(crate) trace_spans: usize,
+    pub(crate) took: Duration,
+}
+
+impl Followed {
+    /// Whether a webhook of this type arrived.
+    pub(crate) fn heard_of(&self, event: &str) -> bool {
+        self.webhooks.iter().any(|hook| hook.event == event)
+    }
+}
+
+impl CallStory {
+    /// Posts the lead and follows its first call to the end. `live` prints while it happens.
+    pub(crate) async fn follow(&self, person: E164, view: &View, live: bool) -> Result<Followed> {
+        let begun = Instant::now();
+        let lead = json!({
+            "event": "lead.created", "source": "web_form", "phone": person, "name": "Ece", "intent": "pricing",
+            "language": "en", "consent": true, "call_within": 60,
+        });
+        let accepted = self.api.post("/v1/leads", &lead).await.context("posting the lead")?;
+        let call_id = accepted["call_id"].as_str().context("the answer names no call")?.to_owned();
+        view.accepted(&accepted, begun.elapsed(), live);
+
+        let mut teller = Teller { view, live, begun, status: String::new(), turns: 0, slots: 0, hooks: 0 };
+        let call = self.until_over(&call_id, begun, &mut teller).await?;
+        let webhooks = self.webhooks(&call_id, &call, &mut teller).await;
+        let recording = self.fetch_recording(&call_id, &call).await?;
+        let trace = call["trace"].as_array().cloned().unwrap_or_default();
+        Ok(Followed {
+            status: text(&call, "status"),
+            end_reason: text(&call, "end_reason"),
+            outcome: call["outcome"].as_str().map(str::to_owned),
+            slots: call["slots"].clone(),
+            booking: call["booking"].clone(),
+            turns: turns_of(&call),
+            trace_spans: trace.len(),
+            trace,
+            webhooks,
+            recording,
+            took: begun.elapsed(),
+            call_id,
+        })
+    }
+
+    async fn until_over(&self, call_id: &str, begun: Instant, teller: &mut Teller<'_>) -> Result<Value> {
+        let path = format!("/v1/calls/{call_id}?include=transcript,trace");
+        loop {
+            let call = self.api.get(&path).await?;
+            teller.tell(&call);
+            if call["ended_at"].is_string() {
+                return Ok(call);
+            }
+            if begun.elapsed() > CALL_WITHIN {
+                bail!("{call_id} was not over after {} s: it is {}", CALL_WITHIN.as_secs(), text(&call, "status"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits for the outcome's webhook, the last one of a call.
+    async fn webhooks(&self, call_id: &str, call: &Value, teller: &mut Teller<'_>) -> Vec<Hook> {
+        let last = call["outcome"].as_str().map(|outcome| format!("outcome.{outcome}"));
+        let waiting_since = Instant::now();
+        loop {
+            let hooks = self.hooks_of(call_id).await;
+            teller.tell_hooks(&hooks);
+            let complete = last.as_ref().is_none_or(|last| hooks.iter().any(|hook| hook.event == *last));
+            if (complete && !hooks.is_empty()) || waiting_since.elapsed() > WEBHOOKS_WITHIN {
+                return hooks;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn hooks_of(&self, call_id: &str) -> Vec<Hook> {
+        let deliveries = self.deliveries.lock().await;
+        deliveries
+            .iter()
+            .filter(|delivery| delivery.text("call_id") == call_id)
+            .map(|delivery| Hook { event: delivery.text("event").to_owned(), verified: delivery.verified })
+            .collect()
+    }
+
+    /// Fetches the recording by its signed address and checks that it is a stereo WAV.
+    async fn fetch_recording(&self, call_id: &str, call: &Value) -> Result<Option<PathBuf>> {
+        let Some(url) = call["recording_url"].as_str() else { return Ok(None) };
+        let response = reqwest::get(url).await.context("fetching the recording")?.error_for_status()?;
+        let wav = response.bytes().await?;
+        let stereo = wav.get(..4) == Some(b"RIFF") && wav.get(22..24) == Some(&[2, 0]);
+        if !stereo {
+            bail!("the recording of {call_id} is not a stereo WAV");
+        }
+        let folder = self.state.join("fetched");
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("{call_id}.wav"));
+        std::fs::write(&path, wav)?;
+        Ok(Some(path))
+    }
+}
+
+/// Prints each thing once, when it is first seen.
+struct Teller<'a> {
+    view: &'a View,
+    live: bool,
+    begun: Instant,
+    status: String,
+    turns: usize,
+    slots: usize,
+    hooks: usize,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, call: &Value) {
+        if !self.live {
+            return;
+        }
+        let status = text(call, "status");
+        if status != self.status {
+            self.view.status(self.begun.elapsed(), &status, call);
+            self.status = status;
+        }
+        let turns = turns_of(call);
+        for turn in turns.iter().skip(self.turns) {
+            self.view.turn(self.begun.elapsed(), turn);
+        }
+        self.turns = turns.len().max(self.turns);
+        let slots = call["slots"].as_object().map_or(0, serde_json::Map::len);
+        if slots > self.slots {
+            self.view.slots(self.begun.elapsed(), &call["slots"]);
+            self.slots = slots;
+        }
+    }
+
+    fn tell_hooks(&mut self, hooks: &[Hook]) {
+        if self.live {
+            for hook in hooks.iter().skip(self.hooks) {
+                self.view.hook(self.begun.elapsed(), hook);
+            }
+            self.hooks = hooks.len();
+        }
+    }
+}
+
+fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_default().to_owned()
+}
+
+fn turns_of(call: &Value) -> Vec<ToldTurn> {
+    let turns = call["transcript"].as_array().into_iter().flatten();
+    turns
+        .map(|turn| ToldTurn {
+            speaker: text(turn, "speaker"),
+            text: text(turn, "text"),
+            interrupted: turn["interrupted"].as_bool().unwrap_or_default(),
+            engine_ms: turn["latency"]["engine_ms"].as_f64(),
+            heard_ms: turn["latency"]["heard_ms"].as_f64(),
+        })
+        .collect()
+}

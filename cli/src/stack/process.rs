@@ -1,0 +1,104 @@
+//! A child process with a log file, a ready file and a two-step end.
+
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+
+/// Pause between two looks at a starting process.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running child. Dropping it kills it.
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    ready: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` with its output going to `{logs}/{name}.log`.
+    pub(crate) fn start(name: &'static str, mut command: Command, logs: &Path, ready: &Path) -> Result<Self> {
+        let log = logs.join(format!("{name}.log"));
+        let file = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        if ready.exists() {
+            std::fs::remove_file(ready)?;
+        }
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
+        // Ctrl-C reaches the whole foreground group; children must be stopped by us, in order.
+        command.process_group(0);
+        let child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
+        Ok(Self { name, child, log, ready: ready.to_owned() })
+    }
+
+    /// The process id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// An error, with the end of the log, if the process has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.iter().rev().take(8).rev().map(|line| format!("\n  | {line}")).collect::<String>();
+        bail!("the {} ended ({status}); the end of {}:{tail}", self.name, self.log.display())
+    }
+
+    /// Waits for the ready file and returns its text.
+    pub(crate) async fn ready(&mut self, within: Duration) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            self.check()?;
+            if let Ok(text) = std::fs::read_to_string(&self.ready)
+                && text.ends_with('\n')
+            {
+                return Ok(text);
+            }
+            self.give_up_after(begun, within)?;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until `url` answers with success.
+    pub(crate) async fn answers(&mut self, url: &str, within: Duration) -> Result<()> {
+        let client = reqwest::Client::new();
+        let begun = Instant::now();
+        loop {
+            self.check()?;
+            if client.get(url).send().await.is_ok_and(|response| response.status().is_success()) {
+                return Ok(());
+            }
+            self.give_up_after(begun, within)?;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn give_up_after(&self, begun: Instant, within: Duration) -> Result<()> {
+        if begun.elapsed() > within {
+            bail!("the {} was not ready after {} s; see {}", self.name, within.as_secs(), self.log.display());
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, and SIGKILL when it has not ended `within` the given time.
+    pub(crate) async fn stop(mut self, within: Duration) {
+        if let Some(id) = self.child.id() {
+            terminate(id).await;
+            if tokio::time::timeout(within, self.child.wait()).await.is_ok() {
+                return;
+            }
+        }
+        // Fails only when the process is gone already.
+        let _gone = self.child.kill().await;
+    }
+}
+
+/// Sends SIGTERM through `kill`: the standard library can only send SIGKILL.
+pub(crate) async fn terminate(id: u32) {
+    let signalled = Command::new("kill").args(["-TERM", &id.to_string()]).stderr(Stdio::null()).status().await;
+    if let Err(error) = signalled {
+        eprintln!("talkif: cannot signal process {id}: {error}");
+    }
+}

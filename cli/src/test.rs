@@ -1,0 +1,58 @@
+//! `talkif test`: what CI runs, in the order in which failures are cheapest.
+
+use anyhow::{Context as _, Result, bail};
+use std::process::Command;
+use std::time::Instant;
+
+/// Run all checks and tests, as CI does. Arguments after `--` go to `cargo test`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only the tests: no formatting, lints or documentation.
+    #[arg(long)]
+    quick: bool,
+    /// Passed to `cargo test`, for example `-p talkif-rules`.
+    #[arg(last = true)]
+    cargo: Vec<String>,
+}
+
+/// Runs each step and stops at the first that fails.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let native = ["--workspace", "--exclude", "talkif-shell", "--exclude", "talkif-component-*"];
+    if !args.quick {
+        step("format", "cargo", &["fmt", "--all", "--check"])?;
+    }
+    let mut tests = vec!["test"];
+    if args.cargo.is_empty() {
+        tests.extend(native);
+    } else {
+        tests.extend(args.cargo.iter().map(String::as_str));
+    }
+    step("tests", "cargo", &tests)?;
+    if !args.quick {
+        let mut lints = vec!["clippy", "--all-targets"];
+        lints.extend(native);
+        lints.extend(["--", "-D", "warnings"]);
+        step("lints", "cargo", &lints)?;
+        step("guest lints", "cargo", &guest_lints())?;
+    }
+    println!("all checks passed");
+    Ok(())
+}
+
+/// Guests only build for their own target.
+fn guest_lints() -> Vec<&'static str> {
+    let mut arguments = vec!["clippy", "--profile", "guest", "--target", "wasm32-wasip2", "-p", "talkif-shell"];
+    arguments.extend(["-p", "talkif-component-*", "--", "-D", "warnings"]);
+    arguments
+}
+
+fn step(name: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    println!("── {name}: {program} {}", arguments.join(" "));
+    let begun = Instant::now();
+    let status = Command::new(program).args(arguments).status().with_context(|| format!("cannot run {program}"))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    println!("── {name}: passed in {:.0} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
