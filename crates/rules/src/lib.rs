@@ -1,1 +1,7 @@
 //! Pure decisions: phones, consent, windows, retry, caps, routing, flows, redaction.
+
+pub mod api_key;
+pub mod artifact;
+pub mod phone;
+pub mod secret;
+pub mod signature;
