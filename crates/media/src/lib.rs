@@ -11,10 +11,16 @@
 //! To add a codec: a module beside [`g711`], a variant where [`sdp`] lists the codecs it offers,
 //! and its samples per packet in the leg that uses it.
 
+pub mod fade;
 pub mod g711;
+pub mod jitter;
+pub mod plc;
+pub mod quality;
+pub mod resample;
 pub mod rtp;
 pub mod sdp;
 pub mod telephone_event;
+pub mod wav;
 
 /// Samples per second on a telephone line.
 pub const TELEPHONE_RATE: u32 = 8_000;
