@@ -168,12 +168,29 @@ create table calls (
         (status in ('completed', 'failed', 'no_answer', 'busy', 'canceled')) = (ended_at is not null)
         and (ended_at is null) = (end_reason is null))
 );
--- dialer.claim
+-- dialing.take
 create index calls_due on calls (not_before) where status = 'queued';
--- janitor.orphans
+-- janitor.requeue, janitor.take_orphans
 create index calls_leased on calls (lease_until) where status in ('initiated', 'ringing', 'in_progress');
 create index calls_by_account on calls (account_id, created_at desc);
 create index calls_by_number on calls (account_id, to_number, dialed_at desc);
+-- dialing.facts: the account's calls of the last 24 hours
+create index calls_dialed on calls (account_id, dialed_at) where dialed_at is not null;
+-- admits_call
+create index calls_active on calls (account_id) where status in ('initiated', 'ringing', 'in_progress');
+
+-- Whether the account has a free call slot. Dialers ask in the same statement that takes the
+-- slot: the lock is held until that statement commits, and a volatile function sees what others
+-- committed before it got the lock, so two dialers never take the last slot together.
+create function admits_call(the_account uuid) returns boolean
+language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended(the_account::text, 7302));
+    return (select count(*) from calls
+            where account_id = the_account and status in ('initiated', 'ringing', 'in_progress'))
+         < coalesce((select concurrent_calls from account_settings where account_id = the_account), 0);
+end
+$$;
 
 create table turns (
     account_id  uuid not null,
@@ -278,8 +295,8 @@ create table webhook_deliveries (
     finished_at timestamptz,
     constraint webhook_deliveries_once unique (endpoint_id, event_id)
 );
--- courier.claim
-create index webhook_deliveries_due on webhook_deliveries (next_at, seq) where state = 'pending';
+-- deliveries.claim
+create index webhook_deliveries_due on webhook_deliveries (endpoint_id, next_at, seq) where state = 'pending';
 create index webhook_deliveries_in_order on webhook_deliveries (endpoint_id, call_id, seq) where state = 'pending';
 
 -- ---------------------------------------------------------------- requests and nodes

@@ -12,13 +12,43 @@
 //! `STATEMENTS`. To add a module: a line below and its `STATEMENTS` in [`ALL`], so that the
 //! prepare test sees it.
 
+pub mod accounts;
+pub mod artifacts;
 pub mod auth;
+pub mod calls_read;
+pub mod deliveries;
+pub mod dialing;
+pub mod flows;
+pub mod idempotency;
+pub mod inbound;
+pub mod janitor;
+pub mod journal;
+pub mod leads;
 #[cfg(feature = "native")]
 pub mod native;
+pub mod nodes;
+pub mod numbers;
 mod port;
+pub mod webhooks_admin;
 
 pub use port::{Cell, Db, DbError, Param, Row, Statement};
 
 /// Every statement of every module. `tests/every_statement.rs` prepares them all against a
 /// migrated database.
-pub const ALL: &[&[Statement]] = &[auth::STATEMENTS];
+pub const ALL: &[&[Statement]] = &[
+    webhooks_admin::STATEMENTS,
+    numbers::STATEMENTS,
+    leads::STATEMENTS,
+    idempotency::STATEMENTS,
+    flows::STATEMENTS,
+    calls_read::STATEMENTS,
+    accounts::STATEMENTS,
+    artifacts::STATEMENTS,
+    auth::STATEMENTS,
+    deliveries::STATEMENTS,
+    dialing::STATEMENTS,
+    inbound::STATEMENTS,
+    janitor::STATEMENTS,
+    journal::STATEMENTS,
+    nodes::STATEMENTS,
+];

@@ -196,7 +196,9 @@ impl Row {
     /// # Errors
     /// As [`Row::text`], and when the text is not a `T`.
     pub fn parse<T: std::str::FromStr>(&self, column: &str) -> Result<T, DbError> {
-        self.text(column)?.parse().map_err(|_| DbError::Shape(format!("column `{column}` has an impossible value")))
+        self.text(column)?
+            .parse()
+            .map_err(|_| DbError::Shape(format!("column `{column}` has an impossible value")))
     }
 
     /// A uuid column, selected as text.

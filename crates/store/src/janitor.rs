@@ -1,0 +1,110 @@
+//! Putting right what crashes and time leave behind.
+
+use crate::Statement;
+
+/// Every statement of this module.
+pub const STATEMENTS: &[Statement] =
+    &[REQUEUE, TAKE_ORPHANS, TAKE_STUCK, EXPIRED_RECORDINGS, RECORDING_DELETED, FORGET];
+
+/// Claimed calls whose node died before the INVITE: the same attempt is queued again. The token
+/// grows, so that the node, should it only have been slow, no longer dials.
+///
+/// `$1` grace in ms, `$2` the asker, whose own calls are left alone.
+pub const REQUEUE: Statement = Statement {
+    name: "janitor.requeue",
+    sql: "
+with orphaned as (
+    select id from calls
+    where status = 'initiated' and dialed_at is null and direction = 'outbound'
+      and lease_until < now() - $1::bigint * interval '1 millisecond' and lease_owner is distinct from $2::text
+    order by lease_until limit 100
+    for update skip locked
+), requeued as (
+    update calls set status = 'queued', not_before = now(), lease_owner = null, lease_until = null,
+                     lease_token = lease_token + 1
+    from orphaned where calls.id = orphaned.id
+    returning calls.account_id, calls.id, calls.lead_id
+), event as (
+    insert into events (account_id, call_id, lead_id, type)
+    select account_id, id, lead_id, 'call.requeued' from requeued
+)
+select account_id::text, id::text from requeued",
+};
+
+/// Calls whose node died after the INVITE may have gone out, or in mid-call: the janitor takes
+/// the lease, to end them.
+///
+/// `$1` grace in ms, `$2` the asker, whose own calls are left alone, `$3` lease in ms.
+pub const TAKE_ORPHANS: Statement = Statement {
+    name: "janitor.take_orphans",
+    sql: "
+with orphaned as (
+    select id from calls
+    where status in ('initiated', 'ringing', 'in_progress')
+      and not (status = 'initiated' and dialed_at is null and direction = 'outbound')
+      and lease_until < now() - $1::bigint * interval '1 millisecond' and lease_owner is distinct from $2::text
+    order by lease_until limit 100
+    for update skip locked
+)
+update calls set lease_owner = $2::text, lease_token = lease_token + 1,
+                 lease_until = now() + $3::bigint * interval '1 millisecond'
+from orphaned where calls.id = orphaned.id
+returning calls.account_id::text, calls.id::text, calls.lease_token",
+};
+
+/// Calls that go on although their flow's limits (or two hours, where there is no flow) are long
+/// over, leased or not: whoever holds them is stuck.
+///
+/// `$1` grace in ms, `$2` the asker, `$3` lease in ms.
+pub const TAKE_STUCK: Statement = Statement {
+    name: "janitor.take_stuck",
+    sql: "
+with stuck as (
+    select c.id from calls c
+    left join flow_versions v on v.account_id = c.account_id and v.flow_id = c.flow_id and v.version = c.flow_version
+    where c.status in ('initiated', 'ringing', 'in_progress')
+      and coalesce(c.answered_at, c.ringing_at, c.dialed_at)
+        + coalesce((v.graph -> 'call' ->> 'max_duration_s')::bigint
+                 + (v.graph -> 'call' ->> 'max_ring_s')::bigint, 7200) * interval '1 second'
+        + $1::bigint * interval '1 millisecond' < now()
+    limit 100
+    for update of c skip locked
+)
+update calls set lease_owner = $2::text, lease_token = lease_token + 1,
+                 lease_until = now() + $3::bigint * interval '1 millisecond'
+from stuck where calls.id = stuck.id
+returning calls.account_id::text, calls.id::text, calls.lease_token",
+};
+
+/// Recordings whose time is over.
+pub const EXPIRED_RECORDINGS: Statement = Statement {
+    name: "janitor.expired_recordings",
+    sql: "
+select account_id::text, call_id::text, path from recordings
+where expires_at < now() and deleted_at is null
+order by expires_at limit 100",
+};
+
+/// The recording is gone from the object store.
+///
+/// `$1` account, `$2` call.
+pub const RECORDING_DELETED: Statement = Statement {
+    name: "janitor.recording_deleted",
+    sql: "
+update recordings set deleted_at = now()
+where account_id = $1::text::uuid and call_id = $2::text::uuid and deleted_at is null
+returning call_id::text",
+};
+
+/// What nobody will ask for again: idempotency keys of yesterday, deliveries that ended a month
+/// ago, nodes that have been silent for a day.
+pub const FORGET: Statement = Statement {
+    name: "janitor.forget",
+    sql: "
+with keys as (
+    delete from idempotency_keys where created_at < now() - interval '24 hours'
+), deliveries as (
+    delete from webhook_deliveries where finished_at < now() - interval '30 days'
+)
+delete from nodes where heartbeat_at < now() - interval '1 day'",
+};

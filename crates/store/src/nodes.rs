@@ -1,0 +1,37 @@
+//! Nodes: their heartbeat and the leases on the calls they run.
+
+use crate::Statement;
+
+/// Every statement of this module.
+pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET];
+
+/// A node is alive.
+///
+/// `$1` node, `$2` region, `$3` SIP address, `$4` artifacts address, `$5` slots, `$6` draining.
+pub const HEARTBEAT: Statement = Statement {
+    name: "nodes.heartbeat",
+    sql: "
+insert into nodes (id, region, sip_address, artifacts_url, slots, draining)
+values ($1::text, $2::text, $3::text, $4::text, $5::bigint::integer, $6::boolean)
+on conflict (id) do update set region = excluded.region, sip_address = excluded.sip_address,
+    artifacts_url = excluded.artifacts_url, slots = excluded.slots, draining = excluded.draining,
+    heartbeat_at = now()",
+};
+
+/// Renews the leases of all calls a node runs. Calls that do not come back are lost to it.
+///
+/// `$1` lease in ms, `$2` calls, `$3` their tokens, in the same order.
+pub const RENEW: Statement = Statement {
+    name: "nodes.renew_leases",
+    sql: "
+update calls set lease_until = now() + $1::bigint * interval '1 millisecond'
+from (select unnest($2::text[])::uuid as id, unnest($3::text[])::bigint as token) mine
+where calls.id = mine.id and calls.lease_token = mine.token and calls.ended_at is null
+returning calls.id::text",
+};
+
+/// Forgets a node that left in good order.
+///
+/// `$1` node.
+pub const FORGET: Statement =
+    Statement { name: "nodes.forget", sql: "delete from nodes where id = $1::text" };
