@@ -15,6 +15,8 @@ create table directory.accounts (
 create table directory.api_keys (
     id            uuid primary key,
     account_id    uuid not null references directory.accounts (id),
+    -- At most 25 keys that are not revoked, whatever runs at the same time: each holds a slot.
+    slot          smallint constraint api_keys_slot_range check (slot between 1 and 25),
     name          text not null constraint api_keys_name_length check (char_length(name) between 1 and 100),
     -- SHA-256 of the whole key; the key itself is shown once and never stored.
     sha256        bytea not null constraint api_keys_sha256_length check (octet_length(sha256) = 32),
@@ -29,6 +31,8 @@ create table directory.api_keys (
 );
 -- auth.find_key
 create unique index api_keys_by_sha256 on directory.api_keys (sha256);
+-- auth.create_key
+create unique index api_keys_slot_once on directory.api_keys (account_id, slot) where revoked_at is null;
 -- auth.list_keys
 create index api_keys_by_account on directory.api_keys (account_id, created_at);
 
