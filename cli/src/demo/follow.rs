@@ -1,13 +1,13 @@
 //! One lead, from the POST to its last webhook, seen through the public API alone.
 
 use super::Deliveries;
+use super::people::{Person, Persona};
 use super::view::View;
 use crate::api::Api;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use talkif_model::E164;
 
 /// Pause between two looks at the call.
 const POLL: Duration = Duration::from_millis(150);
@@ -41,8 +41,9 @@ pub(crate) struct ToldTurn {
 }
 
 /// A call that is over.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Followed {
+    pub(crate) persona: Persona,
     pub(crate) call_id: String,
     pub(crate) status: String,
     pub(crate) end_reason: String,
@@ -66,10 +67,10 @@ impl Followed {
 
 impl CallStory {
     /// Posts the lead and follows its first call to the end. `live` prints while it happens.
-    pub(crate) async fn follow(&self, person: E164, view: &View, live: bool) -> Result<Followed> {
+    pub(crate) async fn follow(&self, person: &Person, view: &View, live: bool) -> Result<Followed> {
         let begun = Instant::now();
         let lead = json!({
-            "event": "lead.created", "source": "web_form", "phone": person, "name": "Ece", "intent": "pricing",
+            "event": "lead.created", "source": "web_form", "phone": person.number, "name": "Ece", "intent": "pricing",
             "language": "en", "consent": true, "call_within": 60,
         });
         let accepted = self.api.post("/v1/leads", &lead).await.context("posting the lead")?;
@@ -82,6 +83,7 @@ impl CallStory {
         let recording = self.fetch_recording(&call_id, &call).await?;
         let trace = call["trace"].as_array().cloned().unwrap_or_default();
         Ok(Followed {
+            persona: person.persona,
             status: text(&call, "status"),
             end_reason: text(&call, "end_reason"),
             outcome: call["outcome"].as_str().map(str::to_owned),

@@ -25,10 +25,10 @@ use tokio::sync::{Mutex, mpsc};
 /// Show the main job: start everything privately, post a lead, follow the call, verify the webhook.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Who picks up.
-    #[arg(long, value_enum, default_value_t = Persona::Books)]
-    persona: Persona,
-    /// Post this many leads at once and print a table.
+    /// Who picks up; several, with commas between, are called at once.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "books")]
+    persona: Vec<Persona>,
+    /// Post this many leads at once (to each persona) and print a table.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=500))]
     calls: u32,
     /// Print one JSON object a line; the last one sums up.
@@ -39,6 +39,12 @@ pub(crate) struct Args {
     realistic: bool,
     #[command(flatten)]
     place: Place,
+}
+
+impl Args {
+    fn total(&self) -> usize {
+        self.calls as usize * self.persona.len()
+    }
 }
 
 /// Where a local installation lives and who serves its components.
@@ -75,7 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         port: 0,
         host: args.place.host,
         realistic_delays: args.realistic,
-        slots: (args.calls as usize).max(10),
+        slots: args.total().max(10),
     };
     let view = view::View::new(args.json);
     view.note("starting Postgres, Redis, the edge, a media node and the phone lab");
@@ -99,25 +105,25 @@ async fn demonstrate(stack: &Stack, args: &Args, view: &view::View) -> Result<()
     api.post_text("/v1/flows", "application/yaml", flow).await.context("publishing the flow")?;
     view.note(&format!("edge {} · flow flow_pricing_v3 published", stack.api_url));
 
-    let people = people::callable_now(args.calls)?;
-    people::install(lab, &people, args.persona).await?;
-    let one = args.calls == 1;
-    let calls = people.into_iter().map(|person| {
+    let people = people::callable_now(&args.persona, args.calls as usize)?;
+    people::install(lab, &people).await?;
+    let one = people.len() == 1;
+    let calls = people.iter().map(|person| {
         let story = CallStory { api: api.clone(), deliveries: deliveries.clone(), state: stack.options().state.clone() };
         async move { story.follow(person, view, one).await }
     });
     let followed = futures::future::join_all(calls).await.into_iter().collect::<Result<Vec<Followed>>>()?;
-    conclude(&followed, args, view)
+    conclude(&followed, view)
 }
 
 /// Judges every call against what its persona must lead to.
-fn conclude(followed: &[Followed], args: &Args, view: &view::View) -> Result<()> {
-    let expectation = Expectation::of(args.persona);
-    let failures: Vec<String> = followed
-        .iter()
-        .flat_map(|call| expectation.complaints(call).into_iter().map(|text| format!("{}: {text}", call.call_id)))
-        .collect();
-    view.conclude(followed, args.calls > 1);
+fn conclude(followed: &[Followed], view: &view::View) -> Result<()> {
+    let complaints = |call: &Followed| {
+        let told = Expectation::of(call.persona).complaints(call);
+        told.into_iter().map(|text| format!("{} ({}): {text}", call.call_id, call.persona.name())).collect::<Vec<_>>()
+    };
+    let failures: Vec<String> = followed.iter().flat_map(complaints).collect();
+    view.conclude(followed);
     if failures.is_empty() {
         view.note("everything above really happened");
         return Ok(());

@@ -53,20 +53,28 @@ const RANGES: [(&str, usize, &str); 6] = [
     ("+8190123", 5, "JP"),
 ];
 
-/// `count` numbers of a country where people may be called now, most of the day left.
-pub(crate) fn callable_now(count: u32) -> Result<Vec<E164>> {
-    let now = Timestamp::now();
-    RANGES
-        .iter()
-        .map(|(prefix, digits, _)| numbers(prefix, *digits, count))
-        .find(|numbers| numbers.first().is_some_and(|number| is_day(number, now)))
-        .context("nowhere in the world may anybody be called at this moment")
+/// One who is called.
+pub(crate) struct Person {
+    pub(crate) number: E164,
+    pub(crate) persona: Persona,
 }
 
-fn numbers(prefix: &str, digits: usize, count: u32) -> Vec<E164> {
+/// `each` people of every persona, in a country where they may be called now.
+pub(crate) fn callable_now(personas: &[Persona], each: usize) -> Result<Vec<Person>> {
+    let now = Timestamp::now();
+    let numbers = RANGES
+        .iter()
+        .map(|(prefix, digits, _)| numbers(prefix, *digits, each * personas.len()))
+        .find(|numbers| numbers.first().is_some_and(|number| is_day(number, now)))
+        .context("nowhere in the world may anybody be called at this moment")?;
+    let personas = personas.iter().copied().cycle();
+    Ok(numbers.into_iter().zip(personas).map(|(number, persona)| Person { number, persona }).collect())
+}
+
+fn numbers(prefix: &str, digits: usize, count: usize) -> Vec<E164> {
     // Spread over the range; the first digits stay clear of service numbers.
     let base = 3 * 10_u64.pow(u32::try_from(digits).unwrap_or(4) - 1) + 1_234;
-    (0..u64::from(count)).filter_map(|n| format!("{prefix}{:0digits$}", base + n).parse().ok()).collect()
+    (0..count as u64).filter_map(|n| format!("{prefix}{:0digits$}", base + n).parse().ok()).collect()
 }
 
 /// Open now and in half an hour, under the demo flow's own quiet hours.
@@ -78,13 +86,13 @@ fn is_day(number: &E164, now: Timestamp) -> bool {
 }
 
 /// Puts the persona behind each number.
-pub(crate) async fn install(lab: &Lab, people: &[E164], persona: Persona) -> Result<()> {
+pub(crate) async fn install(lab: &Lab, people: &[Person]) -> Result<()> {
     let client = reqwest::Client::new();
-    for number in people {
-        let url = format!("http://{}/lab/phones/{}", lab.http, number.as_str().replace('+', "%2B"));
+    for person in people {
+        let url = format!("http://{}/lab/phones/{}", lab.http, person.number.as_str().replace('+', "%2B"));
         client
             .put(url)
-            .json(&serde_json::json!({ "persona": persona.name() }))
+            .json(&serde_json::json!({ "persona": person.persona.name() }))
             .send()
             .await?
             .error_for_status()

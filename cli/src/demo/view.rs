@@ -82,12 +82,12 @@ impl View {
     }
 
     /// The last lines: one call in full, or a table of many.
-    pub(crate) fn conclude(&self, followed: &[Followed], table: bool) {
+    pub(crate) fn conclude(&self, followed: &[Followed]) {
         if self.json {
             for call in followed {
                 println!("{}", summary(call));
             }
-        } else if table {
+        } else if followed.len() > 1 {
             print_table(followed);
         } else {
             followed.iter().for_each(print_details);
@@ -106,7 +106,7 @@ fn summary(call: &Followed) -> Value {
     let webhooks: Vec<Value> =
         call.webhooks.iter().map(|hook| json!({ "event": hook.event, "verified": hook.verified })).collect();
     json!({
-        "type": "summary", "call_id": call.call_id, "status": call.status, "end_reason": call.end_reason,
+        "type": "summary", "persona": call.persona.name(), "call_id": call.call_id, "status": call.status, "end_reason": call.end_reason,
         "outcome": call.outcome, "slots": call.slots, "booking": call.booking,
         "turns": call.turns.iter().map(turn_json).collect::<Vec<_>>(),
         "webhooks": webhooks, "recording": call.recording, "trace_spans": call.trace_spans,
@@ -132,12 +132,13 @@ fn print_details(call: &Followed) {
 }
 
 fn print_table(followed: &[Followed]) {
-    println!("{:<32} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>8}", "call", "status", "ended by", "outcome", "turns", "engine p50", "heard p50", "hooks", "took");
+    println!("{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>8}", "call", "persona", "status", "ended by", "outcome", "turns", "engine p50", "heard p50", "hooks", "took");
     for call in followed {
         let median = |pick: fn(&ToldTurn) -> Option<f64>| median(call.turns.iter().filter_map(pick).collect());
         println!(
-            "{:<32} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>6.1} s",
+            "{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>6.1} s",
             call.call_id,
+            call.persona.name(),
             call.status,
             call.end_reason,
             call.outcome.as_deref().unwrap_or("-"),

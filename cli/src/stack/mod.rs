@@ -109,7 +109,7 @@ impl Stores {
             Some(url) => (None, url),
             None => {
                 let postgres = Postgres::start(&state.join("postgres")).await?;
-                postgres.ensure_database("talkif").await?;
+                postgres.create_database("talkif").await?;
                 let url = postgres.url("talkif");
                 (Some(postgres), url)
             }
@@ -126,12 +126,12 @@ impl Stores {
         Ok(Self { postgres, redis, database_url, directory_url, redis_url })
     }
 
-    async fn stop(self) {
+    fn stop(self) {
         if let Some(redis) = self.redis {
-            redis.stop().await;
+            redis.stop();
         }
         if let Some(postgres) = self.postgres {
-            postgres.stop().await;
+            postgres.stop();
         }
     }
 }
@@ -201,7 +201,7 @@ impl Stack {
         if let Some(lab) = self.lab_process {
             lab.stop(Duration::from_secs(5)).await;
         }
-        self.stores.stop().await;
+        self.stores.stop();
     }
 }
 
