@@ -36,19 +36,19 @@ pub use port::{Cell, Db, DbError, Param, Row, Statement};
 /// Every statement of every module. `tests/every_statement.rs` prepares them all against a
 /// migrated database.
 pub const ALL: &[&[Statement]] = &[
-    webhooks_admin::STATEMENTS,
-    numbers::STATEMENTS,
-    leads::STATEMENTS,
-    idempotency::STATEMENTS,
-    flows::STATEMENTS,
-    calls_read::STATEMENTS,
     accounts::STATEMENTS,
     artifacts::STATEMENTS,
     auth::STATEMENTS,
+    calls_read::STATEMENTS,
     deliveries::STATEMENTS,
     dialing::STATEMENTS,
+    flows::STATEMENTS,
+    idempotency::STATEMENTS,
     inbound::STATEMENTS,
     janitor::STATEMENTS,
     journal::STATEMENTS,
+    leads::STATEMENTS,
     nodes::STATEMENTS,
+    numbers::STATEMENTS,
+    webhooks_admin::STATEMENTS,
 ];

@@ -1,0 +1,74 @@
+//! Webhook endpoints as the API manages them. Delivering is the courier's.
+
+use crate::Statement;
+
+/// Every statement of this module.
+pub const STATEMENTS: &[Statement] = &[CREATE, LIST, FETCH, DELETE, FIND_BY_URL];
+
+/// Adds an endpoint; `$4` is the sealed secret. No row: the account has 20 already.
+///
+/// `$1` account, `$2` id, `$3` URL, `$4` secret, `$5` event patterns.
+pub const CREATE: Statement = Statement {
+    name: "webhook_endpoints.create",
+    sql: "
+insert into webhook_endpoints (id, account_id, url, secret, events)
+select $2::text::uuid, $1::text::uuid, $3::text, $4::text, $5::text[]
+where (select count(*) from webhook_endpoints where account_id = $1::text::uuid) < 20
+returning (extract(epoch from created_at) * 1000000)::bigint as created_us",
+};
+
+/// The account's endpoints, oldest first. At least one row: the total.
+///
+/// `$1` account, `$2` limit, `$3` offset.
+pub const LIST: Statement = Statement {
+    name: "webhook_endpoints.list",
+    sql: "
+with page as (
+    select * from webhook_endpoints
+    where account_id = $1::text::uuid
+    order by created_at, id
+    limit $2::bigint offset $3::bigint
+), total as (
+    select count(*) as total from webhook_endpoints where account_id = $1::text::uuid
+)
+select total.total, w.id::text, w.url, w.events, w.disabled_at is not null as disabled, w.disabled_reason,
+       (extract(epoch from w.failing_since) * 1000000)::bigint as failing_us,
+       (extract(epoch from w.created_at) * 1000000)::bigint as created_us
+from total left join page w on true
+order by w.created_at, w.id",
+};
+
+/// One endpoint.
+///
+/// `$1` account, `$2` endpoint.
+pub const FETCH: Statement = Statement {
+    name: "webhook_endpoints.fetch",
+    sql: "
+select w.id::text, w.url, w.events, w.disabled_at is not null as disabled, w.disabled_reason,
+       (extract(epoch from w.failing_since) * 1000000)::bigint as failing_us,
+       (extract(epoch from w.created_at) * 1000000)::bigint as created_us
+from webhook_endpoints w
+where w.account_id = $1::text::uuid and w.id = $2::text::uuid",
+};
+
+/// Deletes an endpoint with its deliveries.
+///
+/// `$1` account, `$2` endpoint.
+pub const DELETE: Statement = Statement {
+    name: "webhook_endpoints.delete",
+    sql: "
+delete from webhook_endpoints
+where account_id = $1::text::uuid and id = $2::text::uuid
+returning id::text",
+};
+
+/// The account's endpoint of this URL.
+///
+/// `$1` account, `$2` URL.
+pub const FIND_BY_URL: Statement = Statement {
+    name: "webhook_endpoints.find_by_url",
+    sql: "
+select id::text from webhook_endpoints
+where account_id = $1::text::uuid and url = $2::text
+order by created_at limit 1",
+};
