@@ -20,6 +20,7 @@ pub mod resample;
 pub mod rtp;
 pub mod sdp;
 pub mod telephone_event;
+pub mod vad;
 pub mod wav;
 
 /// Samples per second on a telephone line.
