@@ -2,6 +2,8 @@
 
 pub mod api_key;
 pub mod artifact;
+pub mod flow;
 pub mod phone;
 pub mod secret;
 pub mod signature;
+pub mod template;
