@@ -461,4 +461,8 @@ pub enum DeadlineReason {
     MaxCallLength,
     /// The leg was told to hang up and has not said it did.
     HangUp,
+    /// No further key was pressed: the keys so far are a turn.
+    KeysComplete,
+    /// The goodbye has been played: let its last word leave the line, then hang up.
+    GoodbyeTail,
 }
