@@ -1,0 +1,375 @@
+//! The one loop of a call: wait for what happens first, tell the engine, do what it says.
+
+use crate::brain::{Brain, Thought};
+use crate::clock::Clock;
+use crate::deps::SessionDeps;
+use crate::ears::{Ears, Heard};
+use crate::endings;
+use crate::job::CallJob;
+use crate::journal::Journal;
+use crate::listener::Listener;
+use crate::mouth::{Mouth, Voiced};
+use crate::playout::Playout;
+use crate::prepare;
+use crate::recording::writer::Tap;
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_call_engine::Engine;
+use talkif_call_engine::EngineConfig;
+use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider};
+use talkif_model::Direction;
+use talkif_providers::{TtsEvent, Usage};
+use talkif_telephony::{CallLeg, LegEvent, LegQuality};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// The clock of the wire: each frame of a leg is this long.
+const FRAME: Duration = Duration::from_millis(20);
+/// An inbound call is answered within this long or not at all.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// How a call came out, for the last report.
+pub(crate) struct Finish {
+    pub(crate) ending: Ending,
+    pub(crate) sip_status: Option<u16>,
+    pub(crate) quality: Option<LegQuality>,
+    /// The recording was given up because the disk did not keep up.
+    pub(crate) tap_failed: bool,
+}
+
+impl Finish {
+    /// An ending that the call itself did not live to see.
+    pub(crate) const fn without_leg(ending: Ending) -> Self {
+        Self { ending, sip_status: None, quality: None, tap_failed: false }
+    }
+}
+
+/// Another node owns the call now.
+pub(crate) struct Fenced;
+
+/// What can happen to a call.
+enum Happened {
+    Fenced,
+    Tick,
+    Wake,
+    Leg(LegEvent),
+    Heard(Heard),
+    Thought(Thought),
+    Voiced(Voiced),
+    Command(Option<Command>),
+}
+
+/// A call in progress.
+pub(crate) struct Call {
+    direction: Direction,
+    leg: Box<dyn CallLeg>,
+    engine: Engine,
+    clock: Clock,
+    journal: Journal,
+    ears: Ears,
+    brain: Brain,
+    mouth: Mouth,
+    playout: Playout,
+    listener: Listener,
+    tap: Option<Tap>,
+    tap_failed: bool,
+    usage: Usage,
+    /// Inputs that the performance of an output brought about.
+    pending: VecDeque<Input>,
+    answered: bool,
+    leg_ended: bool,
+    sip_status: Option<u16>,
+    ending: Option<Ending>,
+    caller_frame: Vec<i16>,
+    agent_frame: Vec<i16>,
+}
+
+impl Call {
+    /// Makes a call and begins to open its providers, so that they are warm when it is answered.
+    pub(crate) fn new(
+        job: &CallJob,
+        leg: Box<dyn CallLeg>,
+        deps: &SessionDeps,
+        config: EngineConfig,
+        listener: Listener,
+        journal: Journal,
+        clock: Clock,
+    ) -> Self {
+        let rate = leg.sample_rate();
+        let frame = vec![0; rate as usize / 50];
+        let voice = &job.flow.voice;
+        let providers = || Arc::clone(&deps.providers);
+        Self {
+            direction: job.direction,
+            engine: Engine::new(config, clock.now()),
+            clock,
+            journal,
+            ears: Ears::open(providers(), voice.stt_provider.clone(), prepare::stt_settings(&job.flow, rate)),
+            brain: Brain::new(
+                providers(),
+                voice.llm_provider.clone(),
+                voice.llm_model.clone(),
+                voice.temperature,
+            ),
+            mouth: Mouth::open(
+                providers(),
+                voice.tts_provider.clone(),
+                prepare::tts_settings(&job.flow, rate),
+            ),
+            playout: Playout::new(rate),
+            listener,
+            tap: None,
+            tap_failed: false,
+            usage: Usage::default(),
+            pending: VecDeque::new(),
+            answered: false,
+            leg_ended: false,
+            sip_status: None,
+            ending: None,
+            caller_frame: frame.clone(),
+            agent_frame: frame,
+            leg,
+        }
+    }
+
+    /// Records both sides from the answer on.
+    pub(crate) fn record_to(&mut self, tap: Tap) {
+        self.tap = Some(tap);
+    }
+
+    /// Holds the call to its end.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        fence: CancellationToken,
+    ) -> Result<Finish, Fenced> {
+        let mut pacer = interval(FRAME);
+        // The wire wants every frame, also those that a busy moment has delayed.
+        pacer.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut commands_open = true;
+        self.feed(Input::Start).await;
+        while self.ending.is_none() {
+            match self.happens(&mut pacer, &mut commands, commands_open, &fence).await {
+                Happened::Fenced => {
+                    self.playout.silence();
+                    return Err(Fenced);
+                }
+                Happened::Command(None) => commands_open = false,
+                happened => self.react(happened).await,
+            }
+        }
+        Ok(self.finish())
+    }
+
+    /// Waits for what happens first. All branches are cancel-safe; the clock of the wire goes
+    /// before everything but the fence.
+    async fn happens(
+        &mut self,
+        pacer: &mut Interval,
+        commands: &mut mpsc::Receiver<Command>,
+        commands_open: bool,
+        fence: &CancellationToken,
+    ) -> Happened {
+        let deadline = self.engine.deadline().map(|deadline| self.clock.instant(deadline.at));
+        let wake = async {
+            match deadline {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = fence.cancelled() => Happened::Fenced,
+            _ = pacer.tick() => Happened::Tick,
+            () = wake => Happened::Wake,
+            event = self.leg.event(), if !self.leg_ended => Happened::Leg(event),
+            command = commands.recv(), if commands_open => Happened::Command(command),
+            heard = self.ears.next() => Happened::Heard(heard),
+            voiced = self.mouth.next() => Happened::Voiced(voiced),
+            thought = self.brain.next() => Happened::Thought(thought),
+        }
+    }
+
+    async fn react(&mut self, happened: Happened) {
+        match happened {
+            Happened::Tick => self.tick().await,
+            Happened::Wake => self.feed(Input::Wake).await,
+            Happened::Leg(event) => self.leg_event(event).await,
+            Happened::Heard(heard) => self.heard(heard).await,
+            Happened::Thought(thought) => {
+                self.usage.add_tokens(thought.tokens);
+                self.feed(thought.input).await;
+            }
+            Happened::Voiced(voiced) => self.voiced(voiced).await,
+            Happened::Command(Some(command)) => self.feed(Input::Command(command)).await,
+            Happened::Command(None) | Happened::Fenced => {}
+        }
+    }
+
+    /// Every 20 ms: the caller's frame in, the agent's frame out.
+    async fn tick(&mut self) {
+        if !self.answered || self.leg_ended {
+            return;
+        }
+        self.leg.receive(&mut self.caller_frame);
+        self.ears.push(&self.caller_frame);
+        let speech = self.listener.hear(&self.caller_frame, self.clock.now());
+        if let Some(speech) = speech {
+            self.note_speech(&speech);
+            self.feed(speech).await;
+        }
+        if let Some(deaf) = self.ears.rotate_if_deaf() {
+            self.heard(deaf).await;
+        }
+        let played = self.playout.next_frame(&mut self.agent_frame);
+        self.leg.send(&self.agent_frame);
+        self.record();
+        self.feed_all(played).await;
+    }
+
+    fn note_speech(&mut self, speech: &Input) {
+        if matches!(speech, Input::SpeechStarted { .. }) {
+            self.ears.speech_started();
+        } else {
+            self.ears.speech_ended();
+        }
+    }
+
+    fn record(&mut self) {
+        let Some(tap) = &self.tap else { return };
+        if tap.record(&self.caller_frame, &self.agent_frame).is_err() {
+            self.tap = None;
+            self.tap_failed = true;
+            self.journal.trouble("the recording has stopped".to_owned());
+        }
+    }
+
+    async fn leg_event(&mut self, event: LegEvent) {
+        match event {
+            LegEvent::Ringing => self.feed(Input::LegRinging).await,
+            LegEvent::Answered => {
+                self.answered = true;
+                self.feed(Input::LegAnswered).await;
+            }
+            LegEvent::Dtmf(digit) => self.feed(Input::Dtmf { digit }).await,
+            LegEvent::Ended { how, sip_status } => {
+                self.leg_ended = true;
+                self.sip_status = sip_status;
+                self.feed(Input::LegEnded { how }).await;
+            }
+        }
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Words { text, is_final, end_of_turn } => {
+                self.feed(Input::Transcript { text, is_final, end_of_turn }).await;
+            }
+            Heard::Trouble(detail) => self.journal.trouble(format!("speech recognition: {detail}")),
+            Heard::Gone(detail) => {
+                let generation = Generation::default();
+                self.feed(Input::ProviderFailed { provider: Provider::Stt, generation, detail }).await;
+            }
+        }
+    }
+
+    async fn voiced(&mut self, voiced: Voiced) {
+        match voiced {
+            Voiced::Event(event) => {
+                let inputs = self.voice_event(event);
+                self.feed_all(inputs).await;
+            }
+            Voiced::Lost { generations, detail } => {
+                let failed = |generation| voice_failed(generation, detail.clone());
+                self.feed_all(generations.into_iter().map(failed).collect()).await;
+            }
+        }
+    }
+
+    fn voice_event(&mut self, event: TtsEvent) -> Vec<Input> {
+        match event {
+            TtsEvent::Audio { generation, pcm } => self.playout.audio(generation, &pcm),
+            TtsEvent::Words { generation, words } => self.playout.words(generation, words),
+            TtsEvent::Done { generation } => self.playout.complete(generation),
+            TtsEvent::Failed { generation, detail } => vec![voice_failed(generation, detail)],
+        }
+    }
+
+    async fn feed_all(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
+            self.feed(input).await;
+        }
+    }
+
+    /// Tells the engine and does what it says, and again for what comes of that.
+    async fn feed(&mut self, input: Input) {
+        self.pending.push_back(input);
+        while let Some(input) = self.pending.pop_front() {
+            self.engine.handle(input, self.clock.now());
+            while let Some(output) = self.engine.poll() {
+                self.perform(output).await;
+            }
+        }
+    }
+
+    async fn perform(&mut self, output: Output) {
+        match output {
+            Output::Connect => self.connect().await,
+            Output::StartLlm { generation, request } => {
+                self.usage.llm_requests += 1;
+                self.brain.start(generation, request);
+            }
+            Output::CancelLlm { generation } => self.brain.cancel(generation),
+            Output::Speak { generation, text } => {
+                self.usage.add_text(&text);
+                self.playout.open(generation);
+                self.mouth.speak(generation, text);
+            }
+            Output::SpeakDone { generation } => self.mouth.finish(generation),
+            Output::Play { generation } | Output::Resume { generation } => self.playout.play(generation),
+            Output::Pause { generation } => self.playout.pause(generation),
+            Output::Stop { generation, fade_ms } => {
+                self.playout.stop(generation, fade_ms);
+                self.mouth.cancel(generation);
+            }
+            Output::CallTool { id, .. } => self.pending.push_back(no_such_tool(id)),
+            Output::SendDtmf { digits } => self.leg.send_dtmf(&digits),
+            Output::HangUp => self.leg.hang_up(),
+            Output::Emit(event) => self.journal.event(event),
+            Output::Ended(ending) => self.ending = Some(ending),
+        }
+    }
+
+    /// An outbound leg dials since it exists; an inbound one is answered now.
+    async fn connect(&mut self) {
+        if self.direction == Direction::Outbound {
+            return;
+        }
+        if let Ok(Ok(())) = timeout(ANSWER_LIMIT, self.leg.answer()).await {
+            return;
+        }
+        let how = LegEnd::Failed { detail: "the call could not be answered".to_owned() };
+        self.pending.push_back(Input::LegEnded { how });
+    }
+
+    fn finish(mut self) -> Finish {
+        let (samples, rate) = self.ears.given();
+        self.usage.add_audio(samples, rate);
+        self.journal.usage(&self.usage);
+        let quality = Some(self.leg.quality());
+        let ending = self.ending.take().unwrap_or_else(|| endings::crashed(self.answered));
+        Finish { ending, sip_status: self.sip_status, quality, tap_failed: self.tap_failed }
+    }
+}
+
+fn voice_failed(generation: Generation, detail: String) -> Input {
+    Input::ProviderFailed { provider: Provider::Tts, generation, detail }
+}
+
+/// The engine is given no tools of the customer's, so a call of one is the model's invention.
+fn no_such_tool(id: String) -> Input {
+    Input::ToolResult { id, result: r#"{"error":"there is no such tool"}"#.to_owned() }
+}

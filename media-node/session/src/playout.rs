@@ -1,0 +1,382 @@
+//! What the agent says, on its way to the wire, counted sample by sample.
+//!
+//! Audio waits here until the engine says `Play`; it holds and goes on at frame boundaries. What
+//! belongs to an utterance that is not open falls on the floor, so a stopped utterance is silent
+//! from the next frame on, whatever the voice still sends. Silence at the head of an utterance is
+//! cut off, and the words' times move with it.
+
+use std::collections::{BTreeMap, VecDeque};
+use talkif_call_engine::io::{Generation, Input, Word};
+use talkif_media::fade::Fade;
+
+/// Below this a sample at the head of an utterance is silence: about −44 dBFS.
+const AUDIBLE: u16 = 200;
+/// Left before the first audible sample, so that no consonant is clipped.
+const LEAD_IN_MS: usize = 10;
+/// While an utterance plays, the engine hears of it this often.
+const REPORT_MS: u64 = 100;
+
+/// Whether an utterance may be handed to the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Held,
+    Playing,
+    Paused,
+}
+
+#[derive(Debug)]
+struct Utterance {
+    gate: Gate,
+    pcm: VecDeque<i16>,
+    /// Samples cut off at the head; `None` while the head is still all silence.
+    trimmed: Option<usize>,
+    silent: usize,
+    /// Words that came before it was known how much is cut off.
+    early_words: Vec<Word>,
+    received: u64,
+    played: u64,
+    reported_ms: Option<u64>,
+    complete: bool,
+}
+
+impl Utterance {
+    const fn new() -> Self {
+        Self {
+            gate: Gate::Held,
+            pcm: VecDeque::new(),
+            trimmed: None,
+            silent: 0,
+            early_words: Vec::new(),
+            received: 0,
+            played: 0,
+            reported_ms: None,
+            complete: false,
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.complete && self.pcm.is_empty()
+    }
+}
+
+/// All utterances of a call that are not over.
+#[derive(Debug)]
+pub(crate) struct Playout {
+    rate: usize,
+    open: BTreeMap<Generation, Utterance>,
+    /// What remains of a stopped utterance: its fade.
+    tail: Option<(Vec<i16>, Fade)>,
+}
+
+impl Playout {
+    pub(crate) const fn new(rate: u32) -> Self {
+        Self { rate: rate as usize, open: BTreeMap::new(), tail: None }
+    }
+
+    /// Text of the utterance is on its way to the voice.
+    pub(crate) fn open(&mut self, generation: Generation) {
+        self.open.entry(generation).or_insert_with(Utterance::new);
+    }
+
+    pub(crate) fn play(&mut self, generation: Generation) {
+        self.set_gate(generation, Gate::Playing);
+    }
+
+    pub(crate) fn pause(&mut self, generation: Generation) {
+        self.set_gate(generation, Gate::Paused);
+    }
+
+    fn set_gate(&mut self, generation: Generation, gate: Gate) {
+        if let Some(utterance) = self.open.get_mut(&generation) {
+            utterance.gate = gate;
+        }
+    }
+
+    /// Drops the utterance. If it was sounding, its next samples fade out over `fade_ms`, so that
+    /// the stop makes no click; they are not counted as played.
+    pub(crate) fn stop(&mut self, generation: Generation, fade_ms: u32) {
+        let Some(utterance) = self.open.remove(&generation) else { return };
+        let length = self.samples(fade_ms as usize);
+        if utterance.gate == Gate::Playing && utterance.played > 0 {
+            self.tail = Some((utterance.pcm.into_iter().take(length).collect(), Fade::fade_out(length)));
+        }
+    }
+
+    /// Drops everything at once.
+    pub(crate) fn silence(&mut self) {
+        self.open.clear();
+        self.tail = None;
+    }
+
+    /// Takes audio from the voice.
+    pub(crate) fn audio(&mut self, generation: Generation, pcm: &[i16]) -> Vec<Input> {
+        let lead_in = self.samples(LEAD_IN_MS);
+        let rate = self.rate;
+        let Some(utterance) = self.open.get_mut(&generation) else { return Vec::new() };
+        if utterance.trimmed.is_some() {
+            utterance.received += pcm.len() as u64;
+            utterance.pcm.extend(pcm);
+            return Vec::new();
+        }
+        let Some(first) = pcm.iter().position(|sample| sample.unsigned_abs() > AUDIBLE) else {
+            utterance.silent += pcm.len();
+            return Vec::new();
+        };
+        let cut = first.saturating_sub(lead_in);
+        let rest = pcm.get(cut..).unwrap_or_default();
+        utterance.received = rest.len() as u64;
+        utterance.pcm.extend(rest);
+        utterance.start(generation, utterance.silent + cut, rate)
+    }
+
+    /// Takes word times from the voice.
+    pub(crate) fn words(&mut self, generation: Generation, words: Vec<Word>) -> Vec<Input> {
+        let rate = self.rate;
+        match self.open.get_mut(&generation) {
+            None => Vec::new(),
+            Some(utterance) => match utterance.trimmed {
+                None => {
+                    utterance.early_words.extend(words);
+                    Vec::new()
+                }
+                Some(cut) => vec![shifted(generation, words, milliseconds(cut, rate))],
+            },
+        }
+    }
+
+    /// The voice has sent all audio of the utterance.
+    pub(crate) fn complete(&mut self, generation: Generation) -> Vec<Input> {
+        let rate = self.rate;
+        let Some(utterance) = self.open.get_mut(&generation) else { return Vec::new() };
+        let mut inputs = Vec::new();
+        if utterance.trimmed.is_none() {
+            inputs.extend(utterance.start(generation, utterance.silent, rate));
+        }
+        utterance.complete = true;
+        inputs.push(Input::TtsDone { generation, audio_ms: milliseconds64(utterance.received, rate) });
+        inputs
+    }
+
+    /// Fills the next frame for the wire and tells the engine what was played with it.
+    ///
+    /// Where the voice does not keep up, the frame is silence and counts for nothing.
+    pub(crate) fn next_frame(&mut self, frame: &mut [i16]) -> Vec<Input> {
+        frame.fill(0);
+        if let Some((mut tail, mut fade)) = self.tail.take() {
+            fade.apply(&mut tail);
+            frame.iter_mut().zip(tail).for_each(|(to, from)| *to = from);
+            return Vec::new();
+        }
+        let rate = self.rate;
+        let playing = self.open.iter_mut().find(|(_, utterance)| utterance.gate == Gate::Playing);
+        let Some((&generation, utterance)) = playing else { return Vec::new() };
+        let inputs = utterance.play_into(frame, generation, rate);
+        if utterance.is_finished() {
+            self.open.remove(&generation);
+        }
+        inputs
+    }
+
+    /// Whether something sounds, or would if the engine did not hold it.
+    #[cfg(test)]
+    fn is_open(&self, generation: Generation) -> bool {
+        self.open.contains_key(&generation)
+    }
+
+    const fn samples(&self, ms: usize) -> usize {
+        self.rate * ms / 1_000
+    }
+}
+
+impl Utterance {
+    /// The first audible sample has come, or none will.
+    fn start(&mut self, generation: Generation, cut: usize, rate: usize) -> Vec<Input> {
+        self.trimmed = Some(cut);
+        let leading_silence_ms = milliseconds(cut, rate);
+        let started = Input::TtsStarted { generation, leading_silence_ms };
+        let early = std::mem::take(&mut self.early_words);
+        let words = (!early.is_empty()).then(|| shifted(generation, early, leading_silence_ms));
+        std::iter::once(started).chain(words).collect()
+    }
+
+    fn play_into(&mut self, frame: &mut [i16], generation: Generation, rate: usize) -> Vec<Input> {
+        // A frame cut short by a slow voice would click: wait until it is whole, or the last one.
+        if self.pcm.len() >= frame.len() || self.complete {
+            let length = self.pcm.len().min(frame.len());
+            frame.iter_mut().zip(self.pcm.drain(..length)).for_each(|(to, from)| *to = from);
+            self.played += length as u64;
+        }
+        let played_ms = milliseconds64(self.played, rate);
+        if self.is_finished() {
+            return vec![Input::PlayoutFinished { generation, played_ms }];
+        }
+        let due = self.reported_ms.map_or(self.played > 0, |last| played_ms >= last + REPORT_MS);
+        if due {
+            self.reported_ms = Some(played_ms);
+            return vec![Input::Played { generation, played_ms }];
+        }
+        Vec::new()
+    }
+}
+
+fn shifted(generation: Generation, words: Vec<Word>, by_ms: u64) -> Input {
+    let shift = |word: Word| Word {
+        start_ms: word.start_ms.saturating_sub(by_ms),
+        end_ms: word.end_ms.saturating_sub(by_ms),
+        ..word
+    };
+    Input::TtsWords { generation, words: words.into_iter().map(shift).collect() }
+}
+
+const fn milliseconds(samples: usize, rate: usize) -> u64 {
+    milliseconds64(samples as u64, rate)
+}
+
+const fn milliseconds64(samples: u64, rate: usize) -> u64 {
+    if rate == 0 { 0 } else { samples * 1_000 / rate as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const G: Generation = Generation(1);
+    const FRAME: usize = 160;
+
+    fn playing(pcm: &[i16]) -> Playout {
+        let mut playout = Playout::new(8_000);
+        playout.open(G);
+        playout.audio(G, pcm);
+        playout.play(G);
+        playout
+    }
+
+    fn frame(playout: &mut Playout) -> (Vec<i16>, Vec<Input>) {
+        let mut samples = vec![77; FRAME];
+        let inputs = playout.next_frame(&mut samples);
+        (samples, inputs)
+    }
+
+    fn is_silent(samples: &[i16]) -> bool {
+        samples.iter().all(|sample| *sample == 0)
+    }
+
+    #[test]
+    fn nothing_sounds_before_play() {
+        let mut playout = Playout::new(8_000);
+        playout.open(G);
+        playout.audio(G, &[1_000; 400]);
+        assert!(is_silent(&frame(&mut playout).0));
+        playout.play(G);
+        assert_eq!(frame(&mut playout).0, [1_000; FRAME]);
+    }
+
+    #[test]
+    fn a_pause_is_silent_from_the_next_frame_and_loses_no_sample() {
+        let ramp: Vec<i16> = (1_000..1_480).collect();
+        let mut playout = playing(&ramp);
+        let mut heard = frame(&mut playout).0;
+        playout.pause(G);
+        assert!(is_silent(&frame(&mut playout).0));
+        playout.play(G);
+        heard.extend(frame(&mut playout).0);
+        heard.extend(frame(&mut playout).0);
+        assert_eq!(heard, ramp);
+    }
+
+    #[test]
+    fn played_is_told_with_the_first_frame_and_then_every_100_ms() {
+        let mut playout = playing(&[1_000; FRAME * 12]);
+        let told: Vec<_> = (0..12).flat_map(|_| frame(&mut playout).1).collect();
+        let played = |played_ms| Input::Played { generation: G, played_ms };
+        assert_eq!(told, [played(20), played(120), played(220)]);
+    }
+
+    #[test]
+    fn a_slow_voice_makes_silence_that_counts_for_nothing() {
+        let mut playout = playing(&[1_000; FRAME + 50]);
+        frame(&mut playout);
+        let (samples, inputs) = frame(&mut playout);
+        assert!(is_silent(&samples) && inputs.is_empty());
+        playout.audio(G, &[1_000; 110]);
+        playout.complete(G);
+        let (samples, inputs) = frame(&mut playout);
+        assert_eq!(samples, [1_000; FRAME]);
+        assert_eq!(inputs, [Input::PlayoutFinished { generation: G, played_ms: 40 }]);
+        assert!(!playout.is_open(G));
+    }
+
+    #[test]
+    fn the_last_frame_is_filled_up_with_silence() {
+        let mut playout = playing(&[1_000; 100]);
+        playout.complete(G);
+        let (samples, inputs) = frame(&mut playout);
+        assert_eq!(samples[..100], [1_000; 100]);
+        assert!(is_silent(&samples[100..]));
+        assert_eq!(inputs, [Input::PlayoutFinished { generation: G, played_ms: 12 }]);
+    }
+
+    #[test]
+    fn a_stop_fades_within_one_frame_and_late_audio_falls_on_the_floor() {
+        let mut playout = playing(&[8_000; 2_000]);
+        frame(&mut playout);
+        playout.stop(G, 10);
+        playout.audio(G, &[8_000; 2_000]);
+        let (samples, inputs) = frame(&mut playout);
+        assert!(samples[0] > 7_000 && samples[79] < 200 && is_silent(&samples[80..]));
+        assert!(inputs.is_empty());
+        assert!(is_silent(&frame(&mut playout).0));
+    }
+
+    #[test]
+    fn a_stop_while_paused_makes_no_sound() {
+        let mut playout = playing(&[8_000; 2_000]);
+        frame(&mut playout);
+        playout.pause(G);
+        playout.stop(G, 10);
+        assert!(is_silent(&frame(&mut playout).0));
+    }
+
+    #[test]
+    fn leading_silence_is_cut_and_words_move_with_it() {
+        let mut playout = Playout::new(8_000);
+        playout.open(G);
+        let word = |start_ms, end_ms| Word { text: "Merhaba".into(), start_ms, end_ms };
+        assert!(playout.words(G, vec![word(120, 400)]).is_empty());
+        assert!(playout.audio(G, &[0; 800]).is_empty());
+        let mut chunk = vec![0; 160];
+        chunk.extend([5_000; 160]);
+        let inputs = playout.audio(G, &chunk);
+        let started = Input::TtsStarted { generation: G, leading_silence_ms: 110 };
+        assert_eq!(inputs, [started, Input::TtsWords { generation: G, words: vec![word(10, 290)] }]);
+        assert_eq!(
+            playout.words(G, vec![word(400, 500)]),
+            [Input::TtsWords { generation: G, words: vec![word(290, 390)] }]
+        );
+        assert_eq!(playout.complete(G), [Input::TtsDone { generation: G, audio_ms: 30 }]);
+    }
+
+    #[test]
+    fn an_utterance_without_sound_still_starts_and_finishes() {
+        let mut playout = Playout::new(8_000);
+        playout.open(G);
+        playout.audio(G, &[0; 800]);
+        let inputs = playout.complete(G);
+        assert_eq!(inputs[0], Input::TtsStarted { generation: G, leading_silence_ms: 100 });
+        assert_eq!(inputs[1], Input::TtsDone { generation: G, audio_ms: 0 });
+        playout.play(G);
+        assert_eq!(frame(&mut playout).1, [Input::PlayoutFinished { generation: G, played_ms: 0 }]);
+    }
+
+    #[test]
+    fn utterances_play_one_after_the_other() {
+        let mut playout = playing(&[1_000; FRAME]);
+        playout.complete(G);
+        let next = Generation(2);
+        playout.open(next);
+        playout.audio(next, &[2_000; FRAME]);
+        playout.play(next);
+        assert_eq!(frame(&mut playout).0, [1_000; FRAME]);
+        assert_eq!(frame(&mut playout).0, [2_000; FRAME]);
+    }
+}
