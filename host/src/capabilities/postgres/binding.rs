@@ -40,10 +40,12 @@ const MAX_RESULT: usize = 128 << 20;
 const BATCH: usize = 64;
 
 /// An open connection.
-pub(crate) struct Connection(Arc<dyn Session>);
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Connection(Arc<dyn Session>);
 
 /// An address on its way to becoming a connection.
-pub(crate) struct Builder(String);
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Builder(String);
 
 /// Adds the interface to `linker`.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -20,7 +20,8 @@ pub(crate) use generated::spin::redis::redis as wire;
 use wire::{Error, RedisParameter, RedisResult};
 
 /// An open connection.
-pub(crate) struct Connection(Arc<dyn Session>);
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Connection(Arc<dyn Session>);
 
 /// Adds the interface to `linker`.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
