@@ -3,7 +3,11 @@
 pub mod api_key;
 pub mod artifact;
 pub mod flow;
+pub mod optout;
 pub mod phone;
+pub mod rate;
+pub mod retry;
+pub mod router;
 pub mod secret;
 pub mod signature;
 pub mod template;
