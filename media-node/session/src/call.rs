@@ -147,8 +147,8 @@ impl Call {
         fence: CancellationToken,
     ) -> Result<Finish, Fenced> {
         let mut pacer = interval(FRAME);
-        // The wire wants every frame, also those that a busy moment has delayed.
-        pacer.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        // Catching up would push a burst into the far end's jitter buffer.
+        pacer.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut commands_open = true;
         self.feed(Input::Start).await;
         while self.ending.is_none() {
@@ -184,12 +184,13 @@ impl Call {
             biased;
             () = fence.cancelled() => Happened::Fenced,
             _ = pacer.tick() => Happened::Tick,
-            () = wake => Happened::Wake,
             event = self.leg.event(), if !self.leg_ended => Happened::Leg(event),
             command = commands.recv(), if commands_open => Happened::Command(command),
             heard = self.ears.next() => Happened::Heard(heard),
             voiced = self.mouth.next() => Happened::Voiced(voiced),
             thought = self.brain.next() => Happened::Thought(thought),
+            // Last, because every other input keeps the deadlines that are due as well.
+            () = wake => Happened::Wake,
         }
     }
 
