@@ -1,6 +1,8 @@
 use crate::auth::KeyCache;
 use crate::ports::Ports;
 use jiff::Timestamp;
+use std::sync::OnceLock;
+use talkif_problem::{Code, Problem};
 use talkif_store::DbError;
 
 /// One running instance: its ports and what it remembers between requests.
@@ -8,13 +10,15 @@ pub struct App {
     /// The world.
     pub ports: Ports,
     pub(crate) keys: KeyCache,
+    /// The OpenAPI document, once somebody has asked for it.
+    pub(crate) openapi: OnceLock<String>,
 }
 
 impl App {
     /// An instance over `ports`.
     #[must_use]
     pub fn new(ports: Ports) -> Self {
-        Self { ports, keys: KeyCache::default() }
+        Self { ports, keys: KeyCache::default(), openapi: OnceLock::new() }
     }
 
     /// Microseconds since 1970.
@@ -27,6 +31,11 @@ impl App {
         let mut bytes = [0; N];
         self.ports.rng.fill(&mut bytes);
         bytes
+    }
+
+    /// 32 hex digits.
+    pub(crate) fn new_trace_id(&self) -> String {
+        hex::encode(self.random::<16>())
     }
 
     /// What a new id is made of: the time in milliseconds and random bytes.
@@ -45,13 +54,18 @@ pub(crate) fn rfc3339(unix_us: i64) -> String {
 const DATABASE_RETRY_SECONDS: u64 = 5;
 
 /// A database failure as the client may see it.
-pub(crate) fn database(error: DbError) -> talkif_problem::Problem {
+pub(crate) fn database(error: DbError) -> Problem {
     match error {
         DbError::Unavailable(_) => {
-            talkif_problem::Problem::unavailable(error.to_string(), DATABASE_RETRY_SECONDS)
+            Problem::unavailable(error.to_string(), DATABASE_RETRY_SECONDS)
         }
-        _ => talkif_problem::Problem::internal(error.to_string()),
+        _ => Problem::internal(error.to_string()),
     }
+}
+
+/// What another account's resources look like, too.
+pub(crate) fn not_found(what: &str) -> Problem {
+    Problem::new(Code::ResourceNotFound, format!("There is no such {what}"))
 }
 
 #[cfg(test)]

@@ -10,12 +10,21 @@
 //! the wrong scope, as a foreign account, with a broken body and with the wrong method.
 
 mod app;
+mod attempts;
 mod auth;
+pub mod bootstrap;
+mod calls;
 mod discovery;
+mod flows;
 pub mod http;
+mod idempotency;
+mod leads;
+mod numbers;
+mod pending;
 pub mod openapi;
 pub mod ports;
 pub mod routes;
+mod webhooks;
 
 pub use app::App;
 pub use auth::Caller;

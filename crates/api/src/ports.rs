@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::sync::Arc;
 use talkif_model::Region;
+use talkif_rules::secret::SealingKey;
 use talkif_store::Db;
 
 /// Everything a handler may reach for.
@@ -35,8 +36,8 @@ pub struct Config {
     pub artifacts_url: String,
     /// Signs artifact addresses.
     pub artifacts_key: Vec<u8>,
-    /// Seals SIP passwords and webhook secrets: a Fernet key, base64url.
-    pub fernet_key: String,
+    /// Seals SIP passwords and webhook secrets.
+    pub sealing_key: Arc<SealingKey>,
     /// Development on one machine: webhooks may go to private addresses.
     pub local_mode: bool,
     /// A proxy we trust writes `x-forwarded-for`. Where there is none, clients could.

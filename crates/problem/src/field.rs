@@ -71,10 +71,10 @@ pub struct FieldError {
     pub message: String,
     /// Where in the source text, from 1. Only for sources that have lines, such as flows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Where in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
 }
 
 impl FieldError {
@@ -90,7 +90,7 @@ impl FieldError {
 
     /// The same error at a place of the source text; both count from 1.
     #[must_use]
-    pub fn at(mut self, line: usize, column: usize) -> Self {
+    pub fn at(mut self, line: u32, column: u32) -> Self {
         (self.line, self.column) = (Some(line), Some(column));
         self
     }

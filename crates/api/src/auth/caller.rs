@@ -3,11 +3,10 @@
 use super::address::client_address;
 use crate::app::{App, database};
 use crate::http::Incoming;
-use ipnet::IpNet;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use talkif_model::{AccountId, ApiKeyId, Region, Scope, Scopes};
 use talkif_problem::{Code, Problem};
+use talkif_rules::api_key;
 use talkif_store::{DbError, Row, auth};
 
 /// Who is calling, and what the key allows.
@@ -25,7 +24,7 @@ pub struct Caller {
 #[derive(Debug, Clone)]
 pub(super) struct KeyRecord {
     caller: Caller,
-    cidrs: Vec<IpNet>,
+    cidrs: Vec<String>,
     expires_us: Option<i64>,
     revoked: bool,
     suspended: bool,
@@ -48,13 +47,14 @@ pub(crate) async fn authenticate(app: &App, request: &Incoming, scope: Scope) ->
 }
 
 async fn find(app: &App, token: &str) -> Result<Arc<KeyRecord>, Problem> {
-    let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    let now_us = app.now_us();
+    let unknown = || Problem::new(Code::ApiKeyInvalid, "There is no such API key");
+    api_key::parse(token).ok_or_else(unknown)?;
+    let (digest, now_us) = (api_key::sha256(token), app.now_us());
     if let Some(record) = app.keys.get(&digest, now_us) {
         return Ok(record);
     }
     let row = app.ports.directory.query_one(&auth::FIND_KEY, vec![digest.to_vec().into()]).await;
-    let row = row.map_err(database)?.ok_or_else(|| Problem::new(Code::ApiKeyInvalid, "There is no such API key"))?;
+    let row = row.map_err(database)?.ok_or_else(unknown)?;
     let record = Arc::new(read(&row).map_err(database)?);
     app.keys.put(digest, now_us, Arc::clone(&record));
     Ok(record)
@@ -65,9 +65,9 @@ fn read(row: &Row) -> Result<KeyRecord, DbError> {
         caller: Caller {
             account: AccountId::from_uuid(row.uuid("account_id")?),
             key: ApiKeyId::from_uuid(row.uuid("id")?),
-            scopes: Scopes(parse_all(&row.texts("scopes")?, "scopes")?),
+            scopes: scopes(&row.texts("scopes")?)?,
         },
-        cidrs: parse_all(&row.texts("allowed_cidrs")?, "allowed_cidrs")?,
+        cidrs: row.texts("allowed_cidrs")?,
         expires_us: row.opt_int("expires_us")?,
         revoked: row.bool("revoked")?,
         suspended: row.bool("suspended")?,
@@ -77,9 +77,9 @@ fn read(row: &Row) -> Result<KeyRecord, DbError> {
     })
 }
 
-fn parse_all<T: std::str::FromStr>(words: &[String], column: &str) -> Result<Vec<T>, DbError> {
-    let impossible = |_| DbError::Shape(format!("column `{column}` has an impossible value"));
-    words.iter().map(|word| word.parse().map_err(impossible)).collect()
+fn scopes(words: &[String]) -> Result<Scopes, DbError> {
+    let impossible = |_| DbError::Shape("column `scopes` has an impossible value".to_owned());
+    words.iter().map(|word| word.parse().map_err(impossible)).collect::<Result<_, _>>().map(Scopes)
 }
 
 fn check_life(record: &KeyRecord, now_us: i64) -> Result<(), Problem> {
@@ -100,7 +100,8 @@ fn check_address(record: &KeyRecord, app: &App, request: &Incoming) -> Result<()
         return Ok(());
     }
     let address = client_address(request, app.ports.config.trust_forwarded);
-    if address.is_some_and(|address| record.cidrs.iter().any(|cidr| cidr.contains(&address))) {
+    let allowed = |address| api_key::address_allowed(&record.cidrs, address).unwrap_or(false);
+    if address.is_some_and(allowed) {
         return Ok(());
     }
     Err(Problem::new(Code::ApiKeyIpRestricted, "This API key may not be used from your address"))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use talkif_problem::{FieldCode, FieldError, Problem};
+use talkif_store::{DbError, Row};
 use utoipa::{IntoParams, ToSchema};
 
 /// Where a list begins and how long it is.
@@ -39,8 +40,21 @@ impl Page {
         if errors.is_empty() { Ok(self) } else { Err(Problem::fields(errors)) }
     }
 
-    pub(crate) const fn meta(self, total: i64) -> PageMeta {
-        PageMeta { total, limit: self.limit, offset: self.offset }
+    /// The entries of a page and what the page says about itself. List statements return the
+    /// total with every row, and one row without an id where the page is empty.
+    pub(crate) fn rows<T>(
+        self,
+        rows: &[Row],
+        read: impl Fn(&Row) -> Result<T, DbError>,
+    ) -> Result<(Vec<T>, PageMeta), DbError> {
+        let total = rows.first().map_or(Ok(0), |row| row.int("total"))?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            if row.opt_text("id")?.is_some() {
+                entries.push(read(row)?);
+            }
+        }
+        Ok((entries, PageMeta { total, limit: self.limit, offset: self.offset }))
     }
 }
 

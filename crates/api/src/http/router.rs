@@ -112,7 +112,7 @@ fn trace_id(app: &App, parts: &Parts) -> String {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|b| b != b'0')
     });
-    given.map_or_else(|| hex::encode(app.random::<16>()), str::to_owned)
+    given.map_or_else(|| app.new_trace_id(), str::to_owned)
 }
 
 fn log(route: &Route, request_id: &str, problem: &Problem) {
