@@ -51,6 +51,7 @@ returning w.account_id::text, w.id::text, w.endpoint_id::text, w.event_id::text,
 /// The receiver has it: the delivery ends, the endpoint is well, the trace gets its span.
 ///
 /// `$1` account, `$2` delivery, `$3` owner, `$4` HTTP status, `$5` span id, `$6` sent at in µs.
+/// No row where the delivery belongs to no call or is no longer the owner's.
 pub const DELIVERED: Statement = Statement {
     name: "deliveries.delivered",
     sql: "
@@ -71,7 +72,9 @@ select done.account_id, done.call_id, $5::text,
        jsonb_build_object('event', done.event_type, 'attempt', done.attempts, 'status', $4::bigint)
 from done where done.call_id is not null
 on conflict do nothing
-returning call_id::text",
+returning (select c.trace_id from calls c where c.id = spans.call_id) as trace_id, span_id, parent_span_id, name, status,
+          attributes::text, (extract(epoch from started_at) * 1000000)::bigint as started_us,
+          (extract(epoch from ended_at) * 1000000)::bigint as ended_us",
 };
 
 /// The receiver does not have it: the delivery waits for its next time, or is dead. An endpoint

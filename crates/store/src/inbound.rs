@@ -13,7 +13,6 @@ pub const ROUTE: Statement = Statement {
     sql: "
 select n.account_id::text, n.status as number_status, f.id as flow_id, f.current_version as flow_version,
        v.graph::text as graph, s.name as account_name, coalesce(s.balance_microcents, 0) as balance_microcents,
-       coalesce(s.max_attempts_per_lead, 1) as max_attempts_per_lead,
        p.name as contact_name, p.attributes::text as contact_attributes
 from numbers n
 left join flows f on f.account_id = n.account_id and f.id = n.flow_id and f.archived_at is null

@@ -14,17 +14,19 @@ pub const STATEMENTS: &[Statement] = &[CONTEXT, DIALED, STATUS, RECORD, RECORDIN
 pub const CONTEXT: Statement = Statement {
     name: "journal.context",
     sql: "
-select c.lead_id::text, c.attempt_no, c.direction, c.status, c.to_number, c.from_number, c.flow_id, c.trace_id,
-       v.graph::text as graph, coalesce(l.timezone, p.timezone) as timezone,
+select c.lead_id::text, c.attempt_no, c.direction, c.flow_id, v.graph::text as graph,
        coalesce(s.max_attempts_per_lead, 1) as max_attempts_per_lead,
+       coalesce(s.max_daily_calls_per_number, 1) as max_daily_calls_per_number,
+       (select count(*) from calls a where a.account_id = c.account_id and a.to_number = c.to_number
+        and a.direction = 'outbound' and a.dialed_at > now() - interval '24 hours') as number_calls_today,
        c.slots::text as slots, exists (select from recordings r where r.call_id = c.id) as recorded,
+       exists (select from events e where e.call_id = c.id and e.type = 'call.opted_out') as opted_out,
        (extract(epoch from coalesce(l.created_at, c.created_at)) * 1000000)::bigint as accepted_us,
        (select (extract(epoch from min(a.dialed_at)) * 1000000)::bigint from calls a
         where a.lead_id = c.lead_id) as first_dialed_us,
        (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us
 from calls c
 left join leads l on l.id = c.lead_id and l.account_id = c.account_id
-left join contacts p on p.account_id = c.account_id and p.phone = c.to_number and p.deleted_at is null
 left join flow_versions v on v.account_id = c.account_id and v.flow_id = c.flow_id and v.version = c.flow_version
 left join account_settings s on s.account_id = c.account_id
 where c.account_id = $1::text::uuid and c.id = $2::text::uuid",

@@ -1,0 +1,307 @@
+//! All workers of a node, started and stopped together.
+
+use crate::artifacts::{self, ArtifactServer};
+use crate::courier::{Courier, CourierConfig};
+use crate::dialer::{Dialer, DialerSetup};
+use crate::fresh;
+use crate::inbound::Inbound;
+use crate::janitor::Janitor;
+use crate::journal::{ArtifactLinks, JournalSetup};
+use crate::live::Live;
+use crate::otlp::Exporter;
+use crate::recordings::Recordings;
+use crate::runner::{CallRunner, Stage};
+use crate::running::{RENEWAL, Running};
+use crate::shutdown::Shutdown;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_model::Region;
+use talkif_rules::secret::SealingKey;
+use talkif_store::{Db, nodes};
+use talkif_telephony::Telephony;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
+
+/// How a node is set up.
+pub struct WorkersConfig {
+    /// The node's region.
+    pub region: Region,
+    /// The node's name, for people; a restarted node may keep it.
+    pub node_id: String,
+    /// Calls at the same time, both directions.
+    pub slots: usize,
+    /// Where the node takes SIP, for its record.
+    pub sip_address: String,
+    /// `redis://…`.
+    pub redis_url: String,
+    /// Opens SIP passwords and webhook secrets.
+    pub sealing_key: Arc<SealingKey>,
+    /// Where signed addresses are served; port 0 takes a free one.
+    pub artifacts_listen: SocketAddr,
+    /// The public base of signed addresses.
+    pub artifacts_url: String,
+    /// Signs them.
+    pub artifacts_key: Vec<u8>,
+    /// Webhooks may go to loopback.
+    pub local_mode: bool,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// What a node brings along.
+#[derive(Clone)]
+pub struct Ports {
+    /// The region's database.
+    pub db: Arc<dyn Db>,
+    /// Places and takes calls.
+    pub telephony: Arc<dyn Telephony>,
+    /// Holds a call.
+    pub runner: Arc<dyn CallRunner>,
+    /// The object store.
+    pub recordings: Arc<dyn Recordings>,
+}
+
+/// Why the workers did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of Redis makes no sense.
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// An HTTP client cannot be built.
+    #[error("http client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Nothing can listen at the artifacts' address.
+    #[error("artifacts: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// The running workers of a node.
+pub struct Workers {
+    shutdown: Shutdown,
+    /// Dialer, courier, janitor …: return when asked to.
+    duties: TaskTracker,
+    /// Calls under way.
+    calls: TaskTracker,
+    /// Work that goes on until the very end: leases, live events, artifacts.
+    background: tokio::task::JoinSet<()>,
+    artifacts_address: SocketAddr,
+    running: Running,
+    db: Arc<dyn Db>,
+    node_id: String,
+}
+
+impl Workers {
+    /// Starts all workers.
+    ///
+    /// # Errors
+    /// [`StartError`]. A database or Redis that is away is none: the workers wait for them.
+    pub async fn start(config: WorkersConfig, ports: Ports) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(config.artifacts_listen).await?;
+        let mut workers = Self {
+            shutdown: Shutdown::default(),
+            duties: TaskTracker::new(),
+            calls: TaskTracker::new(),
+            background: tokio::task::JoinSet::new(),
+            artifacts_address: listener.local_addr()?,
+            running: Running::default(),
+            db: Arc::clone(&ports.db),
+            node_id: config.node_id.clone(),
+        };
+        workers.spawn_all(config, ports, listener)?;
+        Ok(workers)
+    }
+
+    fn spawn_all(
+        &mut self,
+        config: WorkersConfig,
+        ports: Ports,
+        listener: TcpListener,
+    ) -> Result<(), StartError> {
+        let redis = redis::Client::open(config.redis_url.as_str())?;
+        let region = config.region.as_str();
+        let exporter =
+            config.otlp_endpoint.as_deref().map(|endpoint| Exporter::new(endpoint, region)).transpose()?;
+        let (live, feed) = Live::new(redis.clone(), format!("talkif:{region}:events"));
+        let journal = JournalSetup {
+            db: Arc::clone(&ports.db),
+            region: config.region,
+            links: ArtifactLinks {
+                base: config.artifacts_url.as_str().into(),
+                key: config.artifacts_key.as_slice().into(),
+            },
+            live,
+            exporter,
+            courier: Arc::new(Notify::new()),
+        };
+        // A restarted node must not take its predecessor's leases for its own.
+        let owner = format!("{}/{}", config.node_id, fresh::span_id());
+        let stage = Stage { runner: ports.runner.clone(), running: self.running.clone(), journal };
+        self.background.spawn(feed);
+        self.spawn_calls(&config, &ports, &stage, &owner, redis);
+        self.spawn_upkeep(&config, &ports, &stage, &owner)?;
+        self.spawn_artifacts(&config, &ports, listener);
+        Ok(())
+    }
+
+    fn spawn_calls(
+        &mut self,
+        config: &WorkersConfig,
+        ports: &Ports,
+        stage: &Stage,
+        owner: &str,
+        redis: redis::Client,
+    ) {
+        let slots = Arc::new(Semaphore::new(config.slots));
+        let dialer = Dialer::new(DialerSetup {
+            stage: stage.clone(),
+            telephony: Arc::clone(&ports.telephony),
+            sealing_key: Arc::clone(&config.sealing_key),
+            slots: Arc::clone(&slots),
+            owner: owner.to_owned(),
+            calls: self.calls.clone(),
+        });
+        let stream = format!("talkif:{}:calls", config.region);
+        self.duties.spawn(Arc::clone(&dialer).follow(redis, stream, self.shutdown.clone()));
+        self.duties.spawn(dialer.sweep(self.shutdown.clone()));
+        let inbound = Inbound {
+            stage: stage.clone(),
+            telephony: Arc::clone(&ports.telephony),
+            slots,
+            owner: owner.to_owned(),
+            calls: self.calls.clone(),
+        };
+        let shutdown = self.shutdown.clone();
+        self.duties.spawn(async move {
+            tokio::select! { () = shutdown.asked() => {}, () = inbound.run() => {} }
+        });
+    }
+}
+
+impl Workers {
+    fn spawn_upkeep(
+        &mut self,
+        config: &WorkersConfig,
+        ports: &Ports,
+        stage: &Stage,
+        owner: &str,
+    ) -> Result<(), StartError> {
+        let courier = Courier::new(CourierConfig {
+            db: Arc::clone(&ports.db),
+            owner: owner.to_owned(),
+            sealing_key: Arc::clone(&config.sealing_key),
+            local_mode: config.local_mode,
+            exporter: stage.journal.exporter.clone(),
+            wake: Arc::clone(&stage.journal.courier),
+        })?;
+        self.duties.spawn(courier.run(self.shutdown.clone()));
+        let janitor = Janitor {
+            journal: stage.journal.clone(),
+            recordings: Arc::clone(&ports.recordings),
+            owner: owner.to_owned(),
+        };
+        self.duties.spawn(janitor.run(self.shutdown.clone()));
+        self.background.spawn(renew(self.running.clone(), Arc::clone(&ports.db)));
+        let heartbeat =
+            Heartbeat::new(config, self.artifacts_address, Arc::clone(&ports.db), self.shutdown.clone());
+        self.background.spawn(heartbeat.run());
+        Ok(())
+    }
+
+    fn spawn_artifacts(&mut self, config: &WorkersConfig, ports: &Ports, listener: TcpListener) {
+        let router = artifacts::router(ArtifactServer {
+            db: Arc::clone(&ports.db),
+            key: config.artifacts_key.as_slice().into(),
+            recordings: Arc::clone(&ports.recordings),
+        });
+        self.background.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "artifacts are no longer served");
+            }
+        });
+    }
+
+    /// Where artifacts are served.
+    #[must_use]
+    pub const fn artifacts_address(&self) -> SocketAddr {
+        self.artifacts_address
+    }
+
+    /// Calls under way.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.running.count()
+    }
+
+    /// Takes no new work, lets calls end for at most `patience`, then stops. Calls that are cut
+    /// off keep their leases until a janitor ends them.
+    pub async fn drain(mut self, patience: Duration) {
+        self.shutdown.ask();
+        self.calls.close();
+        self.duties.close();
+        let done = async {
+            self.calls.wait().await;
+            self.duties.wait().await;
+        };
+        if tokio::time::timeout(patience, done).await.is_err() {
+            tracing::warn!(calls = self.running.count(), "stopped with calls under way");
+        }
+        self.background.shutdown().await;
+        if let Err(error) = self.db.query(&nodes::FORGET, vec![self.node_id.into()]).await {
+            tracing::debug!(%error, "the node's record stays until it is forgotten");
+        }
+    }
+}
+
+/// Renews the leases of all calls until aborted.
+async fn renew(running: Running, db: Arc<dyn Db>) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        if let Err(error) = running.renew(&*db).await {
+            tracing::warn!(%error, "leases cannot be renewed now");
+        }
+    }
+}
+
+/// Says every few seconds that the node is alive.
+struct Heartbeat {
+    db: Arc<dyn Db>,
+    node_id: String,
+    region: Region,
+    sip_address: String,
+    artifacts: String,
+    slots: i64,
+    shutdown: Shutdown,
+}
+
+impl Heartbeat {
+    fn new(config: &WorkersConfig, artifacts: SocketAddr, db: Arc<dyn Db>, shutdown: Shutdown) -> Self {
+        Self {
+            db,
+            node_id: config.node_id.clone(),
+            region: config.region,
+            sip_address: config.sip_address.clone(),
+            artifacts: format!("http://{artifacts}"),
+            slots: i64::try_from(config.slots).unwrap_or(i64::MAX),
+            shutdown,
+        }
+    }
+
+    async fn run(self) {
+        loop {
+            let params = vec![
+                self.node_id.as_str().into(),
+                self.region.as_str().into(),
+                self.sip_address.as_str().into(),
+                self.artifacts.as_str().into(),
+                self.slots.into(),
+                self.shutdown.is_asked().into(),
+            ];
+            if let Err(error) = self.db.query(&nodes::HEARTBEAT, params).await {
+                tracing::warn!(%error, "no heartbeat");
+            }
+            tokio::time::sleep(RENEWAL).await;
+        }
+    }
+}
