@@ -30,7 +30,7 @@ pub(crate) enum Opening {
 }
 
 /// The final words of a "hello?" come at most this long after the greeting began.
-const HELLO_WORDS_MS: u64 = 1_000;
+const HELLO_WORDS_MS: u64 = 2_000;
 
 const MACHINE_QUESTION: &str = "You have placed a call and hear how it was answered. If an \
 answering machine or voicemail answered, call the tool voicemail. If a person, a receptionist or \
@@ -64,9 +64,11 @@ impl Engine {
     pub(crate) fn opening_speech_ended(&mut self, at: Time) {
         match self.opening {
             Opening::Hello { since } => self.hello_over(since, at),
-            Opening::Long { .. } if self.caller.has_words() => self.ask_who_answered(),
+            Opening::Long { .. } if self.caller.has_words() && !self.caller.is_tentative() => {
+                self.ask_who_answered();
+            }
             Opening::Long { ask_by } => {
-                let wait = self.now.plus_ms(self.config.tuning.unheard_wait_ms);
+                let wait = self.now.plus_ms(self.config.tuning.final_wait_ms);
                 self.opening = Opening::Long { ask_by: ask_by.min(wait) };
             }
             Opening::Human { .. } => self.greet(),
@@ -77,7 +79,7 @@ impl Engine {
     /// Words came during the opening.
     pub(crate) fn opening_words(&mut self, is_final: bool) {
         match self.opening {
-            Opening::Long { .. } if is_final => self.ask_who_answered(),
+            Opening::Long { .. } if is_final && !self.caller.is_speaking() => self.ask_who_answered(),
             // The voice detector missed it.
             Opening::Quiet { .. } => self.hello_over(self.now, self.now),
             _ => {}
