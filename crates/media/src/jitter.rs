@@ -144,6 +144,14 @@ impl JitterBuffer {
         self.note_lateness(position, packet);
     }
 
+    /// Notes a packet of the same stream that holds no audio, such as a telephone-event, so that
+    /// its sequence number does not count as lost.
+    pub fn pass(&mut self, sequence: u16, ssrc: u32) {
+        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == ssrc) {
+            stream.count(sequence);
+        }
+    }
+
     /// Fills `frame` with the next 20 ms, at `now_us`. Call it every 20 ms.
     pub fn pull(&mut self, now_us: u64, frame: &mut [i16]) -> Frame {
         frame.fill(0);
