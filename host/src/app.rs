@@ -42,11 +42,13 @@ pub enum LoadError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// An entry of `allowed_outbound_hosts`.
-    #[error("component `{component}`: {source}")]
+    #[error("component `{component}`: allowed_outbound_hosts: \"{entry}\" {source}")]
     Host {
         /// The component's id.
         component: String,
-        /// What is wrong with the entry.
+        /// The entry as written, its variables not filled in.
+        entry: String,
+        /// What is wrong with it.
         source: HostPatternError,
     },
     /// A component's file is missing.
@@ -135,7 +137,11 @@ fn outbound_hosts(
 ) -> Result<OutboundHosts, LoadError> {
     let patterns = component.allowed_outbound_hosts.iter().map(|pattern| variables.expand(id, pattern));
     let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-    OutboundHosts::parse(&patterns).map_err(|source| LoadError::Host { component: id.to_owned(), source })
+    OutboundHosts::parse(&patterns).map_err(|source| LoadError::Host {
+        component: id.to_owned(),
+        entry: component.allowed_outbound_hosts.get(source.index).cloned().unwrap_or_default(),
+        source,
+    })
 }
 
 /// Where the component's file is.

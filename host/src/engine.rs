@@ -6,7 +6,7 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, P
 
 /// How often a running guest gives way to other tasks of its thread. A guest that never waits
 /// costs its neighbours at most this much at a time.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(5);
 
 /// A component brings its own module and a few that adapt it to the component model.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;

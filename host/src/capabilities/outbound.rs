@@ -30,11 +30,13 @@ enum HostPattern {
     Myself,
 }
 
-/// Why a pattern was refused.
+/// Why a pattern was refused. It does not repeat the pattern, which may hold the value of a
+/// secret variable by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("allowed_outbound_hosts: \"{pattern}\" {reason}")]
+#[error("{reason}")]
 pub struct HostPatternError {
-    pattern: String,
+    /// Which of the patterns, counted from 0.
+    pub index: usize,
     reason: &'static str,
 }
 
@@ -45,11 +47,11 @@ impl OutboundHosts {
     /// # Errors
     /// When one is not of the form described above.
     pub fn parse(patterns: &[String]) -> Result<OutboundHosts, HostPatternError> {
-        let given = patterns
-            .iter()
-            .map(|pattern| pattern.trim())
-            .filter(|pattern| !matches!(*pattern, "" | "http://" | "https://"));
-        given.map(Pattern::parse).collect::<Result<_, _>>().map(OutboundHosts)
+        let given = patterns.iter().map(|pattern| pattern.trim()).enumerate();
+        let parsed = given.filter(|(_, pattern)| !matches!(*pattern, "" | "http://" | "https://")).map(
+            |(index, pattern)| Pattern::parse(pattern).map_err(|reason| HostPatternError { index, reason }),
+        );
+        parsed.collect::<Result<_, _>>().map(OutboundHosts)
     }
 
     /// Whether a connection of `scheme` to `host` may be made. Without a `port` the scheme's
@@ -71,17 +73,16 @@ impl OutboundHosts {
 }
 
 impl Pattern {
-    fn parse(pattern: &str) -> Result<Pattern, HostPatternError> {
-        let refuse = |reason| HostPatternError { pattern: pattern.to_owned(), reason };
-        let (scheme, rest) = pattern.split_once("://").ok_or_else(|| refuse("has no scheme"))?;
+    fn parse(pattern: &str) -> Result<Pattern, &'static str> {
+        let (scheme, rest) = pattern.split_once("://").ok_or("has no scheme")?;
         if scheme != "*" && !scheme.chars().all(char::is_alphabetic) {
-            return Err(refuse("has a scheme that is neither a word nor *"));
+            return Err("has a scheme that is neither a word nor *");
         }
         let (host, port) = split_port(rest);
         Ok(Pattern {
             scheme: (scheme != "*").then(|| scheme.to_owned()),
-            host: HostPattern::parse(host).map_err(refuse)?,
-            ports: parse_ports(port, scheme).map_err(refuse)?,
+            host: HostPattern::parse(host)?,
+            ports: parse_ports(port, scheme)?,
         })
     }
 

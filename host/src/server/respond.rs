@@ -60,8 +60,9 @@ impl Front {
         };
         match timeout_at(deadline, service.handler.handle((), request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => status(explain(service, &error)),
-            Err(_elapsed) => status(StatusCode::GATEWAY_TIMEOUT),
+            // An instance that had to be stopped looks like one that trapped.
+            Ok(Err(error)) if Instant::now() < deadline => status(explain(service, &error)),
+            Ok(Err(_)) | Err(_) => status(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 }

@@ -214,10 +214,10 @@ type Outcome = Pin<Box<dyn Future<Output = wasmtime::Result<Result<(), Error>>> 
 /// of the query itself is part of the outcome, not of the call.
 async fn start(result: Rows) -> (Vec<Column>, RowProducer, Outcome) {
     let (done, outcome) = oneshot::channel();
-    let mut rows = result.rows;
+    let mut rows = result.rows.fuse();
     let first = rows.next().await;
     let columns = if matches!(first, Some(Ok(_))) { result.columns } else { Vec::new() };
-    let rows = futures::stream::iter(first).chain(rows).boxed();
+    let rows = futures::stream::iter(first).chain(rows).fuse().boxed();
     // A guest that stops reading early has seen no error.
     let outcome = async { Ok(outcome.await.unwrap_or(Ok(()))) };
     (columns, RowProducer { rows, done: Some(done) }, Box::pin(outcome))

@@ -1,0 +1,42 @@
+//! The probe as a component, built with the same Cargo and into the same target directory.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The probe's file; the first call builds it.
+pub(crate) fn probe() -> &'static Path {
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    PROBE.get_or_init(build)
+}
+
+/// Where the probe's file lies.
+pub(crate) fn probe_directory() -> PathBuf {
+    target_directory().join("wasm32-wasip2/guest")
+}
+
+fn build() -> PathBuf {
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "talkif-host-probe",
+            "--target",
+            "wasm32-wasip2",
+            "--profile",
+            "guest",
+        ])
+        .arg("--target-dir")
+        .arg(target_directory())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "the probe does not build");
+    probe_directory().join("talkif_host_probe.wasm")
+}
+
+/// Cargo puts this test into `<target>/<profile>/deps`.
+fn target_directory() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
