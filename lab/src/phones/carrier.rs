@@ -115,7 +115,7 @@ impl Carrier {
         let tasks = TaskTracker::new();
         let inner = Arc::new(Inner { options, address, layer, phones, log, ports, stop, tasks });
         inner.tasks.spawn(async move { endpoint.serve().await });
-        inner.tasks.spawn(Arc::clone(&inner).serve(incoming));
+        inner.spawn(Arc::clone(&inner).serve(incoming));
         Ok(Self { inner })
     }
 

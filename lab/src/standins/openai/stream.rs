@@ -7,7 +7,10 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::sleep;
+
+const BEFORE_DROP: Duration = Duration::from_millis(20);
 
 pub(super) fn respond(completion: Completion, vendors: Arc<Vendors>, fault: Option<FaultKind>) -> Response {
     if fault == Some(FaultKind::Stall) {
@@ -35,7 +38,12 @@ fn events(completion: &Completion, fault: Option<FaultKind>) -> Vec<io::Result<E
 fn paced(events: Vec<io::Result<Event>>, vendors: Arc<Vendors>) -> impl Stream<Item = io::Result<Event>> {
     stream::iter(events.into_iter().enumerate()).then(move |(index, event)| {
         let delays = &vendors.delays;
-        let pause = if index == 0 { delays.llm_first_token() } else { delays.llm_token() };
+        let pause = match event {
+            // What came before must be on the wire when the connection breaks.
+            Err(_) => BEFORE_DROP,
+            Ok(_) if index == 0 => delays.llm_first_token(),
+            Ok(_) => delays.llm_token(),
+        };
         async move {
             if !pause.is_zero() {
                 sleep(pause).await;
