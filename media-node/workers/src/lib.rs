@@ -32,6 +32,8 @@ mod redaction;
 mod runner;
 mod running;
 mod shutdown;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod workers;
 

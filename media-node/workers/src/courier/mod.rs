@@ -15,7 +15,7 @@ use send::{Attempt, Delivery, Sender};
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_rules::secret::SealingKey;
-use talkif_store::{Db, DbError, Param, Row, deliveries};
+use talkif_store::{Db, DbError, Param, deliveries};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -134,7 +134,7 @@ impl Courier {
         params.extend([i64::from(status).into(), span_id.into(), sent_us.into()]);
         let row = self.config.db.query_one(&deliveries::DELIVERED, params).await?;
         if let (Some(exporter), Some(row)) = (&self.config.exporter, row) {
-            exporter.export(span(&row)?).await;
+            exporter.export(FinishedSpan::from_row(&row)?).await;
         }
         Ok(())
     }
@@ -161,6 +161,13 @@ impl Courier {
     }
 }
 
-fn span(row: &Row) -> Result<FinishedSpan, DbError> {
-    FinishedSpan::from_row(row)
+#[cfg(test)]
+impl Courier {
+    /// The endpoints of what is claimed.
+    pub(crate) async fn claim_for_test(&self, limit: i64) -> Vec<uuid::Uuid> {
+        let owner = self.config.owner.as_str().into();
+        let params = vec![owner, LEASE_MS.into(), limit.into(), CONCURRENCY_PER_ENDPOINT.into()];
+        let rows = self.config.db.query(&deliveries::CLAIM, params).await.unwrap();
+        rows.iter().map(|row| row.uuid("endpoint_id").unwrap()).collect()
+    }
 }
