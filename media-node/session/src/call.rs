@@ -21,13 +21,11 @@ use talkif_call_engine::EngineConfig;
 use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider};
 use talkif_model::Direction;
 use talkif_providers::{TtsEvent, Usage};
-use talkif_telephony::{CallLeg, LegEvent, LegQuality};
+use talkif_telephony::{CallLeg, FRAME, LegEvent, LegQuality, Pacer};
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The clock of the wire: each frame of a leg is this long.
-const FRAME: Duration = Duration::from_millis(20);
 /// An inbound call is answered within this long or not at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -146,9 +144,7 @@ impl Call {
         mut commands: mpsc::Receiver<Command>,
         fence: CancellationToken,
     ) -> Result<Finish, Fenced> {
-        let mut pacer = interval(FRAME);
-        // Catching up would push a burst into the far end's jitter buffer.
-        pacer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut pacer = Pacer::new(FRAME);
         let mut commands_open = true;
         self.feed(Input::Start).await;
         while self.ending.is_none() {
@@ -168,7 +164,7 @@ impl Call {
     /// before everything but the fence.
     async fn happens(
         &mut self,
-        pacer: &mut Interval,
+        pacer: &mut Pacer,
         commands: &mut mpsc::Receiver<Command>,
         commands_open: bool,
         fence: &CancellationToken,

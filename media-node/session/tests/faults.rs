@@ -1,0 +1,225 @@
+//! What goes wrong in a call and must not end it, or must end it alone.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+use support::vendors::Vendors;
+use support::{
+    Folder, KEY, SAMPLES_PER_MS, Setup, hold, hold_job, is_silent, job, said, spans, troubles, voice,
+};
+use talkif_media::wav;
+use talkif_model::{CallStatus, EndReason, Outcome, Speaker};
+use talkif_session::job::Entry;
+use talkif_session::recording::decrypt_to_wav;
+use tokio::time::sleep;
+
+#[tokio::test(start_paused = true)]
+async fn a_recogniser_lost_in_mid_word_is_replaced_and_hears_the_word() {
+    let vendors = Vendors::new(|script| {
+        script.lines = ["Hello?", "I want a demo."].into();
+        // The first one dies 15 frames into the second speech.
+        script.lose_ears_after = [30 + 15].into();
+    });
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.speak(600).await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.speak(1_200).await;
+    call.until_agent_speaks().await;
+    call.phone.hang_up();
+    let (_, reports) = call.ending().await;
+    let script = vendors.0.lock().unwrap();
+    assert_eq!(script.ears_opened, 2);
+    assert!(script.loud_frames[1] >= 55, "the second one heard {} of 60 frames", script.loud_frames[1]);
+    assert_eq!(said(&reports, Speaker::Caller).last().unwrap(), "I want a demo.");
+    assert_eq!(troubles(&reports), ["speech recognition: the stream ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deaf_recogniser_is_replaced_and_hears_what_was_said() {
+    let vendors = Vendors::new(|script| {
+        script.lines = ["I want a demo."].into();
+        script.deaf = 1;
+    });
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.speak(1_200).await;
+    call.wait(3_000).await;
+    call.phone.hang_up();
+    let (_, reports) = call.ending().await;
+    assert_eq!(vendors.0.lock().unwrap().ears_opened, 2);
+    assert_eq!(said(&reports, Speaker::Caller), ["I want a demo."]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_utterance_that_fails_is_spoken_by_the_second_attempt() {
+    let vendors = Vendors::new(|script| script.failing_utterances = 1);
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.phone.hang_up();
+    let (ending, reports) = call.ending().await;
+    assert_eq!(ending.end_reason, EndReason::CallerHangup);
+    assert_eq!(said(&reports, Speaker::Agent), ["Hello Ece, do you have a minute?"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_voice_the_call_ends_as_the_agents_error() {
+    let vendors = Vendors::new(|script| script.no_voice = true);
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    let heard = call.wait(1_000).await;
+    assert!(is_silent(&heard));
+    let (ending, _) = call.ending().await;
+    assert_eq!((ending.status, ending.end_reason), (CallStatus::Failed, EndReason::AgentError));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_its_own_call_and_no_other() {
+    let healthy = Vendors::new(|_| {});
+    let broken = Vendors::new(|script| {
+        script.lines = ["Hello?", "I want a demo."].into();
+        script.model_panics = true;
+    });
+    let mut other = hold(&healthy, &Setup::default());
+    let folder = Folder::new();
+    let mut call = hold(&broken, &Setup { recordings: Some(folder.0.clone()), ..Setup::default() });
+    other.answer().await;
+    call.answer().await;
+    call.speak(600).await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.speak(1_200).await;
+    call.wait(1_000).await;
+    assert!(call.has_hung_up());
+    let (ending, reports) = call.ending().await;
+    assert_eq!((ending.status, ending.end_reason), (CallStatus::Failed, EndReason::AgentCrashed));
+    assert_eq!(ending.outcome, None, "a conversation took place");
+    assert!(matches!(reports.last().unwrap().entry, Entry::Finished { .. }));
+    assert!(
+        reports.iter().any(|report| matches!(report.entry, Entry::Recording { .. })),
+        "what there was is kept"
+    );
+
+    other.until_agent_speaks().await;
+    other.phone.hang_up();
+    assert_eq!(other.ending().await.0.end_reason, EndReason::CallerHangup);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_holds_what_was_said_on_both_sides() {
+    let folder = Folder::new();
+    let vendors = Vendors::new(|script| script.lines = ["Hello?"].into());
+    let setup = Setup { recordings: Some(folder.0.clone()), ..Setup::default() };
+    let mut call = hold(&vendors, &setup);
+    call.answer().await;
+    call.speak(600).await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.phone.hang_up();
+    let heard = call.heard.clone();
+    let (_, reports) = call.ending().await;
+
+    let (path, bytes, duration_ms) = reports
+        .iter()
+        .find_map(|report| match &report.entry {
+            Entry::Recording { path, bytes, duration_ms } => Some((path.clone(), *bytes, *duration_ms)),
+            _ => None,
+        })
+        .unwrap();
+    let job = job(&setup);
+    assert_eq!(path, format!("eu-west/{}/{}.rec", job.account_id, job.call_id));
+    assert_eq!(folder.files(), [path.clone()]);
+    assert_eq!(std::fs::metadata(folder.0.join(&path)).unwrap().len(), bytes);
+    let wav = wav::read(&decrypt_to_wav(&folder.0.join(&path), &KEY).unwrap()).unwrap();
+    assert_eq!(wav.samples.len() as u64, duration_ms * 8 * 2);
+    let side = |first: usize| wav.samples.iter().skip(first).step_by(2).copied().collect::<Vec<_>>();
+    let (left, right) = (side(0), side(1));
+    let spoken = voice(600);
+    let begin = left.iter().position(|sample| *sample != 0).unwrap();
+    let from = spoken.iter().position(|sample| *sample != 0).unwrap();
+    assert_eq!(left[begin..begin + spoken.len() - from], spoken[from..]);
+    let length = heard.len().min(right.len());
+    assert_eq!(right[..length], heard[..length]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_takes_nothing_ends_the_recording_and_not_the_call() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("eu-west"), b"a file where a folder must be").unwrap();
+    let vendors = Vendors::new(|_| {});
+    let mut call = hold(&vendors, &Setup { recordings: Some(folder.0.clone()), ..Setup::default() });
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.phone.hang_up();
+    let (ending, reports) = call.ending().await;
+    assert_eq!(ending.end_reason, EndReason::CallerHangup);
+    assert!(troubles(&reports).contains(&"the recording has stopped"), "{:?}", troubles(&reports));
+    assert_eq!(folder.files(), ["eu-west"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_stops_the_agent_at_once_and_nothing_more_is_written() {
+    let folder = Folder::new();
+    let vendors = Vendors::new(|_| {});
+    let mut call = hold(&vendors, &Setup { recordings: Some(folder.0.clone()), ..Setup::default() });
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.wait(200).await;
+    while call.reports.try_recv().is_ok() {}
+    call.fence.cancel();
+    sleep(Duration::from_millis(1)).await;
+    let _ = call.phone.heard();
+    assert!(is_silent(&call.wait(500).await));
+    assert!(call.has_hung_up(), "the leg is dropped");
+    let (ending, reports) = call.ending().await;
+    assert_eq!(ending.end_reason, EndReason::AgentCrashed);
+    assert!(reports.is_empty(), "{reports:?}");
+    assert!(folder.files().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_nobody_answers_reached_nobody_and_leaves_no_recording() {
+    let folder = Folder::new();
+    let vendors = Vendors::new(|_| {});
+    let call = hold(&vendors, &Setup { recordings: Some(folder.0.clone()), ..Setup::default() });
+    call.phone.report(talkif_telephony::LegEvent::Ringing);
+    let (ending, reports) = call.ending().await;
+    assert_eq!((ending.status, ending.outcome), (CallStatus::NoAnswer, Some(Outcome::NoAnswer)));
+    assert_eq!(spans(&reports)[0], "dial.start");
+    assert!(!spans(&reports).contains(&"call.answered"));
+    assert!(folder.files().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_cannot_be_rendered_ends_the_call_before_it_began() {
+    let vendors = Vendors::new(|_| {});
+    let mut job = job(&Setup::default());
+    Arc::make_mut(&mut job.flow).greeting = "Hello {{#if}}".into();
+    let mut call = hold_job(vendors.providers(), job, &Setup::default());
+    sleep(Duration::from_millis(10)).await;
+    assert!(call.has_hung_up());
+    let (ending, reports) = call.ending().await;
+    assert_eq!((ending.status, ending.end_reason), (CallStatus::Failed, EndReason::AgentError));
+    assert!(!format!("{reports:?}").contains("{{"), "the prompt stays out of the record");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_agent_is_paced_in_real_time() {
+    let vendors = Vendors::new(|_| {});
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.wait(2_000).await;
+    let heard = call.wait(1_000).await;
+    assert_eq!(heard.len(), 1_000 * SAMPLES_PER_MS);
+    call.phone.hang_up();
+    call.ending().await;
+}
