@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod artifact;
 pub mod flow;
+pub mod gate;
 pub mod optout;
 pub mod phone;
 pub mod rate;
@@ -11,3 +12,5 @@ pub mod router;
 pub mod secret;
 pub mod signature;
 pub mod template;
+pub mod window;
+pub mod zones;

@@ -88,3 +88,10 @@ pub(super) fn home(code: &str, national: &str) -> Option<&'static Plan> {
 pub(crate) fn all() -> &'static [Plan] {
     PLANS
 }
+
+/// Whether somebody in the United States or Canada may have this national number.
+#[cfg(test)]
+pub(crate) fn is_north_american(national: &str) -> bool {
+    let callable = |plan: &&Plan| plan.verdict(national) == Some(Verdict::Callable);
+    ["US", "CA"].iter().filter_map(|country| of_country(country)).any(|plan| callable(&plan))
+}
