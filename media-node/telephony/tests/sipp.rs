@@ -76,6 +76,8 @@ impl Sipp {
                 "-error_file",
             ])
             .arg(&log)
+            .args(["-trace_msg", "-message_file"])
+            .arg(folder.join("messages.log"))
             .args(target)
             .current_dir(&folder)
             .env("TERM", "dumb")
@@ -98,8 +100,14 @@ impl Sipp {
         let status = status.expect("sipp ends in time").unwrap();
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         assert!(status.success(), "{} ended with {status}: {log}", self.name);
-        if let Some(folder) = self.log.parent() {
-            std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+impl Drop for Sipp {
+    /// Messages and errors of a failed test are kept for whoever looks into it.
+    fn drop(&mut self) {
+        if let Some(folder) = self.log.parent().filter(|_| !std::thread::panicking()) {
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 }

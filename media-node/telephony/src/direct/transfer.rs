@@ -3,7 +3,8 @@
 use super::call::{Call, News};
 use super::requests::reply;
 use crate::port::TransferError;
-use rsipstack::dialog::dialog::{ReferStatus, TransactionHandle};
+use rsipstack::dialog::dialog::TransactionHandle;
+use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Host, Request, StatusCode};
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
@@ -64,11 +65,11 @@ impl Call {
 
     pub(super) async fn on_notify(&mut self, request: &Request, handle: TransactionHandle) {
         reply(handle, StatusCode::OK, None, None).await;
-        let Some(progress) = ReferStatus::parse(request) else { return };
-        match progress.status_code.code() {
+        let Some(progress) = Progress::of_notify(request) else { return };
+        match progress.status {
             200..=299 => self.transfer_done(),
-            300.. => self.transfer_failed(Some(progress.status_code.code())),
-            _ if progress.is_terminated => self.transfer_failed(None),
+            300.. => self.transfer_failed(Some(progress.status)),
+            _ if progress.is_last => self.transfer_failed(None),
             _ => {}
         }
     }
@@ -122,5 +123,53 @@ impl Call {
 
     fn own_uri(&self) -> String {
         self.dialog.snapshot().local_contact.map_or_else(String::new, |uri| uri.to_string())
+    }
+}
+
+/// How far a transfer has come, from the NOTIFY's status line. The stack's own reader overlooks
+/// the `Event` header its parser has recognised.
+#[derive(Debug, PartialEq, Eq)]
+struct Progress {
+    status: u16,
+    is_last: bool,
+}
+
+impl Progress {
+    fn of_notify(request: &Request) -> Option<Self> {
+        let event = request.header_value("Event")?.to_ascii_lowercase();
+        let state = request.header_value("Subscription-State").unwrap_or_default().to_ascii_lowercase();
+        let body = String::from_utf8_lossy(&request.body);
+        let line = body.lines().find_map(|line| line.strip_prefix("SIP/2.0 "))?;
+        let status = line.split_whitespace().next()?.parse().ok()?;
+        event.starts_with("refer").then(|| Self { status, is_last: state.starts_with("terminated") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notify(event: &str, state: &str, body: &str) -> Option<Progress> {
+        let text = format!(
+            "NOTIFY sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1\r\nEvent: {event}\r\n\
+             Subscription-State: {state}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Progress::of_notify(&Request::try_from(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn progress_is_read_from_the_status_line() {
+        let trying = Progress { status: 100, is_last: false };
+        assert_eq!(notify("refer", "active;expires=60", "SIP/2.0 100 Trying\r\n"), Some(trying));
+        let busy = Progress { status: 486, is_last: true };
+        assert_eq!(notify("refer;id=2", "terminated;reason=noresource", "SIP/2.0 486 Busy Here"), Some(busy));
+    }
+
+    #[test]
+    fn other_events_and_other_bodies_are_no_progress() {
+        assert_eq!(notify("presence", "active", "SIP/2.0 200 OK"), None);
+        assert_eq!(notify("refer", "active", "hello"), None);
+        assert_eq!(notify("refer", "active", "SIP/2.0 abc"), None);
     }
 }
