@@ -15,5 +15,6 @@ pub mod mind;
 pub mod phones;
 pub mod speech;
 pub mod standins;
+mod turkish;
 
 pub use lab::{Lab, LabError, LabOptions};

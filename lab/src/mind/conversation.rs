@@ -80,15 +80,15 @@ impl Conversation {
         calls.filter(move |call| call.name == tool)
     }
 
-    /// What there is to find out: the names that `save_slot` takes, else the bullet points of the
-    /// instructions (`- name: what`).
+    /// What there is to find out: the names that `save_slot` takes, or, where it takes any, the
+    /// bullet points of the instructions (`- name: what`).
     pub(super) fn slots(&self) -> Vec<String> {
-        let named = strings(self.argument("save_slot", "name"));
-        if !named.is_empty() {
-            return named;
+        let names = self.argument("save_slot", "name");
+        if names.is_array() || !self.tools.contains_key("save_slot") {
+            return strings(names);
         }
         let bullets = self.instructions.lines().filter_map(|line| line.trim().strip_prefix("- "));
-        let names = bullets.filter_map(|bullet| bullet.split_once(':').map(|(name, _)| name.trim()));
+        let names = bullets.filter_map(|bullet| bullet.split([':', ' ']).next());
         names.filter(|name| is_identifier(name)).map(Into::into).collect()
     }
 
@@ -119,13 +119,20 @@ impl Conversation {
         notes.collect::<Vec<_>>().join("; ")
     }
 
-    /// A node that can be entered and has not been; one that books or goes on before one that
-    /// gives up.
+    /// A node that can be entered, has not been, and is not where refusals go.
     pub(super) fn next_node(&self) -> Option<String> {
         let visited = |node: &String| self.calls("move_to").any(|call| call.arguments["node"] == **node);
-        let open: Vec<_> =
-            strings(self.argument("move_to", "node")).into_iter().filter(|n| !visited(n)).collect();
-        open.iter().find(|node| node.contains("book")).or(open.first()).cloned()
+        let nodes = strings(self.argument("move_to", "node"));
+        nodes.into_iter().find(|node| !visited(node) && !self.is_for_refusals(node))
+    }
+
+    /// By what the instructions say of the way there (`- node: when`).
+    fn is_for_refusals(&self, node: &str) -> bool {
+        const REFUSALS: [&str; 6] = ["not interested", "refuse", "decline", "wrong", "not fit", "angry"];
+        let way = |line: &str| {
+            line.trim().strip_prefix("- ")?.strip_prefix(node)?.strip_prefix(':').map(str::to_lowercase)
+        };
+        self.instructions.lines().filter_map(way).any(|when| REFUSALS.iter().any(|word| when.contains(word)))
     }
 
     pub(super) fn proposal(&self, language: Language) -> Proposal {

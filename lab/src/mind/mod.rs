@@ -105,7 +105,8 @@ impl Mind<'_> {
             return self.end("qualified", None, self.language.call_back());
         }
         let arguments = json!({ "time": self.proposed_time(), "notes": self.conversation.notes() });
-        self.call("book_slot", arguments, self.language.booking())
+        // Without a word, so that the conversation goes on from the calendar's answer.
+        self.call("book_slot", arguments, "")
     }
 
     /// The next thing to do in this node: ask, propose, move on or take leave.
@@ -120,7 +121,8 @@ impl Mind<'_> {
         if self.offers("book_slot") && !self.conversation.booked() {
             return Reply { text: join(&[&opening, self.language.proposal()]), calls };
         }
-        if let Some(node) = self.conversation.next_node() {
+        let next = self.conversation.next_node().filter(|_| !self.conversation.booked());
+        if let Some(node) = next {
             calls.push(("move_to".into(), json!({ "node": node })));
             return Reply { text: String::new(), calls };
         }

@@ -1,6 +1,7 @@
 //! What the mind says, in two languages.
 
 use super::conversation::{Conversation, Turn};
+use crate::turkish::is_turkish;
 
 /// 15:30, the time that [`Language::proposal`] names.
 pub(super) const PROPOSED_SECOND_OF_DAY: i64 = (15 * 60 + 30) * 60;
@@ -12,22 +13,20 @@ pub(super) enum Language {
     Turkish,
 }
 
-/// Words and marks that give Turkish away.
-const TURKISH: [&str; 8] = ["turkish", "türkçe", "language: tr", "merhaba", "evet", "hayır", "ğ", "ş"];
-
 impl Language {
     /// The language of the instructions, or else of the caller.
     pub(super) fn of(conversation: &Conversation) -> Self {
-        let caller = conversation.turns.iter().filter_map(|turn| match turn {
+        let mut caller = conversation.turns.iter().filter_map(|turn| match turn {
             Turn::Caller(text) => Some(text.as_str()),
-            _ => None,
+            Turn::Agent { .. } | Turn::Tool { .. } => None,
         });
-        let spoken = |text: &str| {
-            let text = text.to_lowercase();
-            TURKISH.iter().any(|mark| text.contains(mark))
-        };
-        let turkish = std::iter::once(conversation.instructions.as_str()).chain(caller).any(spoken);
-        if turkish { Self::Turkish } else { Self::English }
+        let instructions = conversation.instructions.to_lowercase();
+        let named = ["turkish", "türkçe", "language: tr"].iter().any(|name| instructions.contains(name));
+        if named || is_turkish(&instructions) || caller.any(is_turkish) {
+            Self::Turkish
+        } else {
+            Self::English
+        }
     }
 
     fn choose<'a>(self, english: &'a str, turkish: &'a str) -> &'a str {
@@ -96,10 +95,6 @@ impl Language {
             "Good question, my colleague will send you the details.",
             "Güzel bir soru, ayrıntıları arkadaşım size gönderecek.",
         )
-    }
-
-    pub(super) fn booking(self) -> &'static str {
-        self.choose("Let me book that for you.", "Hemen ayarlıyorum.")
     }
 
     pub(super) fn booked(self) -> &'static str {

@@ -15,7 +15,10 @@ impl Talk {
             _ => json!({}),
         };
         let tools = tools.iter().map(|tool| ((*tool).to_owned(), schema(tool))).collect();
-        let instructions = "You are Talkif, calling for Helena Education.".to_owned();
+        let instructions = "You are Talkif, calling for Helena Education.\n\
+            Call move_to as soon as one of these holds:\n\
+            - goodbye: the caller is not interested\n- booking: all is known"
+            .to_owned();
         Self { conversation: Conversation { instructions, turns: Vec::new(), tools } }
     }
 
@@ -65,6 +68,7 @@ fn a_lead_is_asked_slot_by_slot_and_booked() {
     assert_eq!(reply.calls[0].0, "book_slot");
     assert_eq!(reply.calls[0].1["time"], "2026-05-27T15:30:00Z");
     assert_eq!(reply.calls[0].1["notes"], "need: A master's program; budget: About twelve thousand euros");
+    assert_eq!(reply.text, "");
     let reply = talk.think("");
     assert_eq!(reply.calls, [("end_call".into(), json!({ "outcome": "booked" }))]);
     assert!(reply.text.contains("goodbye"));

@@ -1,6 +1,7 @@
 //! What personas say.
 
 use super::PersonaKind;
+use crate::turkish::is_turkish;
 
 pub(super) const FIRST_WORD: &str = "Hello?";
 pub(super) const VOICEMAIL: &str = "Hi, you have reached Ece. I cannot take your call right now. \
@@ -53,11 +54,10 @@ const ANSWERS: [(&[&str], &str, &str); 9] = [
 const GOODBYES: [&str; 4] = ["goodbye", "bye", "hoşça kal", "good day"];
 /// What the agent says when it proposes a time.
 const PROPOSALS: [&str; 4] = ["tomorrow", "15:30", "appointment", "yarın"];
-const TURKISH: [char; 4] = ['ğ', 'ş', 'ı', 'İ'];
 
 /// What this kind of person says when the agent has finished a turn.
 pub(super) fn reply(kind: PersonaKind, turn: &str) -> Reply {
-    let turkish = turn.contains(TURKISH) || turn.contains("Merhaba");
+    let turkish = is_turkish(turn);
     let choose = |english, turkish_text| if turkish { turkish_text } else { english };
     let turn = turn.to_lowercase();
     let mentions = |words: &[&str]| words.iter().any(|word| turn.contains(word));
