@@ -55,7 +55,6 @@ pub const FACTS: Statement = Statement {
 select c.id::text as call_id, c.lead_id::text, c.attempt_no, c.from_number, c.to_number, c.trace_id,
        (extract(epoch from c.created_at) * 1000000)::bigint as created_us,
        (extract(epoch from c.dial_deadline) * 1000000)::bigint as dial_deadline_us,
-       c.held_reason,
        c.flow_id, c.flow_version, v.graph::text as graph, f.archived_at is not null as flow_archived,
        n.status as number_status, n.termination_uri, n.transport, n.sip_username, n.sip_password,
        l.state as lead_state, l.source as lead_source, l.name as lead_name, l.intent as lead_intent,
@@ -68,8 +67,13 @@ select c.id::text as call_id, c.lead_id::text, c.attempt_no, c.from_number, c.to
        (select granted from consents k where k.account_id = c.account_id and k.phone = c.to_number
         order by k.at desc limit 1) as consent,
        exists (select from dnc_entries d where d.account_id = c.account_id and d.phone = c.to_number) as dnc,
+       exists (select from dnc_entries d where d.account_id = c.account_id and d.phone = c.to_number
+               and d.source = 'call_opt_out') as opted_out,
        (select count(*) from calls a where a.account_id = c.account_id and a.to_number = c.to_number
         and a.direction = 'outbound' and a.dialed_at > now() - interval '24 hours') as number_calls_today,
+       (select (extract(epoch from min(a.dialed_at)) * 1000000)::bigint from calls a
+        where a.account_id = c.account_id and a.to_number = c.to_number
+        and a.direction = 'outbound' and a.dialed_at > now() - interval '24 hours') as oldest_number_call_us,
        (select count(*) from calls a where a.account_id = c.account_id
         and a.dialed_at > now() - interval '24 hours') as account_calls_today,
        (select count(*) from calls a where a.account_id = c.account_id

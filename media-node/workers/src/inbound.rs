@@ -9,6 +9,7 @@ use crate::variables::Variables;
 use std::sync::Arc;
 use talkif_model::flow::FlowGraph;
 use talkif_model::{AccountId, CallId, Direction, EndReason, FlowId};
+use talkif_rules::gate::MIN_BALANCE_MICROCENTS;
 use talkif_rules::retry::Caps;
 use talkif_session::job::CallJob;
 use talkif_store::{DbError, Row, inbound};
@@ -194,7 +195,7 @@ fn check(
         return Err(UNKNOWN_NUMBER);
     }
     let answer = route.answer.clone().ok_or(NO_FLOW)?;
-    if route.balance_microcents <= 0 {
+    if route.balance_microcents < MIN_BALANCE_MICROCENTS {
         return Err(NO_BALANCE);
     }
     Ok((answer, slot.ok_or(NO_SLOT)?))

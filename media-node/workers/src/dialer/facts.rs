@@ -48,7 +48,10 @@ pub(crate) struct Facts {
     /// The newest word on consent, if there is any.
     pub(crate) consent: Option<bool>,
     pub(crate) on_dnc: bool,
+    /// The person asked for it during a call.
+    pub(crate) opted_out: bool,
     pub(crate) number_calls_today: u32,
+    pub(crate) oldest_number_call_us: Option<i64>,
     pub(crate) account_calls_today: u32,
     pub(crate) active_calls: u32,
     pub(crate) lead_attempts: u32,
@@ -116,7 +119,9 @@ impl Facts {
             account: Account::from_row(row)?,
             consent: opt_bool(row, "consent")?,
             on_dnc: row.bool("dnc")?,
+            opted_out: row.bool("opted_out")?,
             number_calls_today: context::count(row, "number_calls_today")?,
+            oldest_number_call_us: row.opt_int("oldest_number_call_us")?,
             account_calls_today: context::count(row, "account_calls_today")?,
             active_calls: context::count(row, "active_calls")?,
             lead_attempts: context::count(row, "lead_attempts")?,
@@ -152,26 +157,6 @@ impl Facts {
             max_daily_calls_per_number: account.map_or(1, |account| account.max_daily_calls_per_number),
             number_attempts_24h: self.number_calls_today + 1,
         }
-    }
-
-    /// What the audit keeps: no number, no name.
-    pub(crate) fn audit(&self) -> Value {
-        serde_json::json!({
-            "consent": self.consent,
-            "on_dnc": self.on_dnc,
-            "timezone": self.timezone,
-            "attempt": self.attempt,
-            "lead_attempts": self.lead_attempts,
-            "lead_state": self.lead.as_ref().map(|lead| &lead.state),
-            "number_calls_today": self.number_calls_today,
-            "account_calls_today": self.account_calls_today,
-            "active_calls": self.active_calls,
-            "concurrent_calls": self.account.as_ref().map(|account| account.concurrent_calls),
-            "balance_microcents": self.account.as_ref().map(|account| account.balance_microcents),
-            "number_status": self.number.as_ref().map(|number| &number.status),
-            "flow_id": self.flow_id,
-            "flow_archived": self.flow_archived,
-        })
     }
 }
 

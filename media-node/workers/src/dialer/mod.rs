@@ -10,7 +10,7 @@ mod facts;
 mod request;
 mod stream;
 
-pub(crate) use facts::{Facts, object};
+pub(crate) use facts::{Account, Facts, object};
 
 use crate::runner::Stage;
 use crate::running::LEASE_MS;

@@ -27,11 +27,21 @@ pub(crate) struct End {
     pub(crate) at_us: i64,
     /// The gate refused: why, and on which facts.
     pub(crate) refused: Option<(String, Value)>,
+    /// Whether a webhook says so.
+    pub(crate) announced: bool,
 }
 
 impl End {
     pub(crate) const fn new(ending: Ending, at_us: i64) -> Self {
-        Self { ending, failure_code: None, sip_status: None, quality: None, at_us, refused: None }
+        Self {
+            ending,
+            failure_code: None,
+            sip_status: None,
+            quality: None,
+            at_us,
+            refused: None,
+            announced: true,
+        }
     }
 
     /// An end without conversation, verdict or booking.
@@ -103,7 +113,8 @@ pub(crate) fn verdict(call: &CallContext, end: &End) -> Verdict {
         (Some(Outcome::NotFit), _) => {
             Verdict { outcome: Outcome::NotFit, reason: reason.or_else(|| call.not_fit_reason()) }
         }
-        (Some(outcome), _) => Verdict { outcome, reason },
+        (Some(outcome), Some((why, _))) => Verdict { outcome, reason: Some(why.clone()) },
+        (Some(outcome), None) => Verdict { outcome, reason },
         (None, Some((why, _))) => Verdict { outcome: Outcome::NotFit, reason: Some(why.clone()) },
         (None, None) if call.answered_us.is_some() => {
             Verdict { outcome: Outcome::NotFit, reason: reason.or_else(|| Some(INCONCLUSIVE.to_owned())) }
@@ -115,10 +126,10 @@ pub(crate) fn verdict(call: &CallContext, end: &End) -> Verdict {
 /// Where the lead stands after this call.
 fn lead_state(verdict: &Verdict, end: &End, next: Option<NextAttempt>) -> &'static str {
     match verdict.outcome {
-        _ if end.refused.is_some() => "blocked",
-        Outcome::WrongNumber => "blocked",
         Outcome::NoAnswer if next.is_some() => "queued",
         Outcome::NoAnswer => "exhausted",
+        Outcome::WrongNumber => "blocked",
+        _ if end.refused.is_some() => "blocked",
         Outcome::Booked | Outcome::Qualified | Outcome::NotFit => "reached",
     }
 }
@@ -144,6 +155,7 @@ impl Finish {
         let kind = EventType::of_outcome(verdict.outcome);
         let body = event_body(call, &end, &verdict, links, &fresh);
         let event = webhook::prepare(call, region, fresh.event_id, fresh.now_us, kind, body);
+        let event = end.announced.then_some(event);
         Self {
             lead_state: lead_state(&verdict, &end, fresh.next),
             booking: end.ending.booking.as_ref().map(redacted_booking),
@@ -151,9 +163,9 @@ impl Finish {
             opted_out: call.opted_out,
             retry_id: fresh.next.map(|next| next.call_id.uuid()),
             retry_us: fresh.next.map(|next| next.at_us),
-            event_id: Some(event.id.uuid()),
-            event_type: Some(event.kind),
-            payload: Some(event.payload),
+            event_id: event.as_ref().map(|event| event.id.uuid()),
+            event_type: event.as_ref().map(|event| event.kind),
+            payload: event.map(|event| event.payload),
             outcome: Some(verdict.outcome),
             outcome_reason: verdict.reason,
             ..Self::bare(&end, fresh.span_id)

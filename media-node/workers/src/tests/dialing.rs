@@ -101,50 +101,66 @@ async fn each_refusal_of_the_gate_leaves_its_audit_and_ends_the_lead() {
     let refusals = [
         (
             "insert into dnc_entries (account_id, phone, source) select account_id, phone, 'api' from leads",
-            "dnc",
+            "contact_on_dnc_list",
+            1,
+        ),
+        (
+            "insert into dnc_entries (account_id, phone, source) select account_id, phone, 'call_opt_out' from leads",
+            "opted_out",
+            1,
         ),
         (
             "insert into consents (id, account_id, phone, granted, source, at)
           select gen_random_uuid(), account_id, phone, false, 'api', now() + interval '1 second' from leads",
-            "consent revoked",
+            "consent_missing",
+            1,
         ),
-        ("delete from consents", "no consent"),
-        ("update flows set archived_at = now()", "flow archived"),
-        ("update numbers set status = 'suspended'", "number suspended"),
-        ("update leads set state = 'canceled', finished_at = now()", "lead canceled"),
+        ("delete from consents", "consent_missing", 1),
+        ("update flows set archived_at = now()", "flow_not_published", 1),
+        ("update numbers set status = 'suspended'", "phone_number_not_active", 1),
+        ("update account_settings set balance_microcents = 0", "insufficient_balance", 1),
+        ("update account_settings set max_attempts_per_lead = 0", "lead_attempts_exhausted", 1),
+        ("delete from account_settings", "account_suspended", 1),
+        (
+            "update calls set created_at = now() - interval '9 minutes', dial_deadline = now() - interval '8 minutes'",
+            "dial_deadline_passed",
+            1,
+        ),
+        // Its owner closed it, and need not be told.
+        ("update leads set state = 'canceled', finished_at = now()", "lead_closed", 0),
     ];
-    for (arrangement, name) in refusals {
+    for (arrangement, reason, webhooks) in refusals {
         let world = World::new().await;
         let (_, call) = world.lead("+12025550111").await;
         world.endpoint("http://127.0.0.1:9/").await;
         world.sql(arrangement).await;
         let node = Node::new(&world);
         node.sweep().await;
-        assert!(node.dialed().is_empty(), "{name}");
-        assert_eq!(world.count("from dial_decisions where verdict = 'refuse'").await, 1, "{name}");
-        let ended = world.call(call, "status in ('canceled', 'failed') and failure_code is not null").await;
-        assert_eq!(ended.as_deref(), Some("true"), "{name}");
-        assert_eq!(world.count("from leads where state = 'queued'").await, 0, "{name}");
+        assert!(node.dialed().is_empty(), "{reason}");
+        let audit = world.text("select reason from dial_decisions where verdict = 'refuse'").await;
+        assert_eq!(audit.as_deref(), Some(reason));
+        assert_eq!(world.call(call, "failure_code").await.as_deref(), Some(reason));
+        let ended = world.call(call, "status in ('canceled', 'failed')").await;
+        assert_eq!(ended.as_deref(), Some("true"), "{reason}");
+        assert_eq!(world.count("from leads where state = 'queued'").await, 0, "{reason}");
         assert_eq!(
             world.count("from webhook_deliveries where event_type like 'outcome.%'").await,
-            1,
-            "{name}"
+            webhooks,
+            "{reason}"
         );
     }
 }
 
 #[tokio::test]
 async fn each_hold_of_the_gate_leaves_its_audit_and_the_call_queued() {
+    let at_night = format!("update leads set timezone = '{}'", zone_at(3));
     let holds = [
-        ("update account_settings set concurrent_calls = 0", "no slot"),
-        ("update account_settings set max_daily_calls = 0", "daily cap"),
-        ("update account_settings set max_daily_calls_per_number = 0", "number cap"),
-        (
-            "update leads set timezone = case when extract(hour from now()) < 12 then 'Etc/GMT+8' else 'Etc/GMT-10' end",
-            "night",
-        ),
+        ("update account_settings set concurrent_calls = 0", "no_free_slot"),
+        ("update account_settings set max_daily_calls = 0", "daily_call_limit_exceeded"),
+        ("update account_settings set max_daily_calls_per_number = 0", "number_daily_cap"),
+        (&at_night, "outside_callable_hours"),
     ];
-    for (arrangement, name) in holds {
+    for (arrangement, reason) in holds {
         let world = World::new().await;
         let (lead, call) = world.lead("+12025550111").await;
         world.sql(arrangement).await;
@@ -152,17 +168,17 @@ async fn each_hold_of_the_gate_leaves_its_audit_and_the_call_queued() {
         node.sweep().await;
         world.sql("update calls set not_before = now()").await;
         node.sweep().await;
-        assert!(node.dialed().is_empty(), "{name}");
+        assert!(node.dialed().is_empty(), "{reason}");
         assert_eq!(
             world.count("from dial_decisions where verdict = 'hold'").await,
             1,
-            "{name}: one for one reason"
+            "{reason}: one for one reason"
         );
-        assert_eq!(world.call(call, "status").await.as_deref(), Some("queued"), "{name}");
+        assert_eq!(world.call(call, "status").await.as_deref(), Some("queued"), "{reason}");
         let waits =
             world.call(call, "not_before > now() and held_reason is not null and lease_owner is null").await;
-        assert_eq!(waits.as_deref(), Some("true"), "{name}");
-        assert_eq!(world.lead_column(lead, "state").await.as_deref(), Some("queued"), "{name}");
+        assert_eq!(waits.as_deref(), Some("true"), "{reason}");
+        assert_eq!(world.lead_column(lead, "state").await.as_deref(), Some("queued"), "{reason}");
     }
 }
 

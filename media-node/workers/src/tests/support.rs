@@ -233,7 +233,7 @@ impl World {
                 values ($3::text::uuid, $1::text::uuid, 'web_form', $2::text, 'Ece', 'pricing', $7::text, $5::text, 1, $6::text, 60)
             )
             insert into calls (id, account_id, lead_id, direction, flow_id, flow_version, from_number, to_number, trace_id)
-            values ($4::text::uuid, $1::text::uuid, $3::text::uuid, 'outbound', $5::text, 1, $6::text, $2::text, '0af7651916cd43dd8448eb211c80319c')", &[&self.account.uuid(), &phone, &lead.uuid(), &call.uuid(), &FLOW, &OWN_NUMBER, &zone_at_noon()]).await;
+            values ($4::text::uuid, $1::text::uuid, $3::text::uuid, 'outbound', $5::text, 1, $6::text, $2::text, '0af7651916cd43dd8448eb211c80319c')", &[&self.account.uuid(), &phone, &lead.uuid(), &call.uuid(), &FLOW, &OWN_NUMBER, &zone_at(12)]).await;
         (lead, call)
     }
 
@@ -375,11 +375,12 @@ pub(super) fn never() -> Shutdown {
     Shutdown::default()
 }
 
-/// A zone in which it is about noon now, so that no calling window is in the way.
-fn zone_at_noon() -> String {
-    let hour = fresh::now_us() / 3_600_000_000 % 24;
+/// A zone in which the clock now shows `hour` and some minutes. At noon, no calling window is in
+/// the way.
+pub(super) fn zone_at(hour: i64) -> String {
+    let ahead = hour - fresh::now_us() / 3_600_000_000 % 24;
+    let ahead = if ahead < -12 { ahead + 24 } else { ahead };
     // `Etc/GMT-3` lies three hours ahead of Greenwich.
-    let ahead = (12 - hour).clamp(-12, 14);
     if ahead >= 0 { format!("Etc/GMT-{ahead}") } else { format!("Etc/GMT+{}", -ahead) }
 }
 
