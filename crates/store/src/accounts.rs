@@ -35,13 +35,14 @@ union all
 select id::text, home_region from created",
 };
 
-/// The account's settings in its region.
+/// The account's settings in its region. A new account starts with a welcome credit of five US
+/// dollars, because the gate starts no call on an empty balance.
 ///
 /// `$1` account, `$2` name.
 pub const PUT_SETTINGS: Statement = Statement {
     name: "accounts.put_settings",
     sql: "
-insert into account_settings (account_id, name) values ($1::text::uuid, $2::text)
+insert into account_settings (account_id, name, balance_microcents) values ($1::text::uuid, $2::text, 5000000)
 on conflict (account_id) do update set name = excluded.name
 returning account_id::text",
 };
