@@ -3,6 +3,7 @@
 use crate::ending::Cause;
 use crate::engine::Engine;
 use crate::io::{Event, Output, Time};
+use crate::keypad::Keypad;
 use crate::opening::Opening;
 use crate::utterance::Utterance;
 
@@ -10,15 +11,18 @@ use crate::utterance::Utterance;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Closing {
     pub(crate) cause: Cause,
-    /// Set when the last word has been played.
-    pub(crate) hang_up_at: Option<Time>,
+    /// A moment after the last word, once that has been played; until then, a cap.
+    pub(crate) hang_up_at: Time,
+    played: bool,
 }
 
 impl Engine {
     /// Ends the call after all that is to be said, which nobody may stop any more.
     pub(crate) fn end_after_goodbye(&mut self, cause: Cause) {
         if self.closing.is_none() {
-            self.closing = Some(Closing { cause, hang_up_at: None });
+            let hang_up_at = self.now.plus_ms(self.config.tuning.goodbye_cap_ms);
+            self.closing = Some(Closing { cause, hang_up_at, played: false });
+            self.keypad = Keypad::default();
             self.mouth.make_uninterruptible();
             self.resume_playout();
         }
@@ -44,12 +48,12 @@ impl Engine {
     /// When the goodbye has been played, a moment for its last word to leave the line.
     pub(crate) fn note_goodbye_over(&mut self) {
         let until = self.now.plus_ms(self.config.tuning.tail_ms);
-        if let Some(closing) = self.closing.as_mut().filter(|_| self.mouth.is_empty()) {
-            closing.hang_up_at.get_or_insert(until);
+        if let Some(closing) = self.closing.as_mut().filter(|c| !c.played && self.mouth.is_empty()) {
+            (closing.played, closing.hang_up_at) = (true, until);
         }
     }
 
-    /// The last word has left the line.
+    /// The last word has left the line, or never will.
     pub(crate) fn goodbye_over(&mut self) {
         if let Some(closing) = self.closing.take() {
             self.hang_up(closing.cause);

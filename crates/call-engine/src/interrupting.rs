@@ -83,7 +83,8 @@ impl Engine {
     fn weight_against(&self, utterance: &Utterance) -> Weight {
         let text = self.caller.text();
         let accompanies = if utterance.greets {
-            is_hello(&text)
+            // Nothing of the greeting was heard: these words still pick up the phone.
+            is_hello(&text) || !utterance.is_audible()
         } else {
             is_backchannel(&text) && !utterance.near_boundary(self.config.tuning.boundary_ms)
         };
@@ -100,11 +101,19 @@ impl Engine {
             Some((at, Verdict::Interrupt)) if at <= self.now => self.interrupt(),
             Some((at, Verdict::Resume)) if at <= self.now => {
                 self.resume_playout();
-                self.caller.forget();
+                self.put_aside_words();
                 self.emit(Event::Interruption { false_alarm: true });
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Words that took no turn: those that picked up the phone go on record, an "mm-hmm" not.
+    fn put_aside_words(&mut self) {
+        if self.mouth.front().is_some_and(|utterance| utterance.greets) {
+            self.record_unanswered_words();
+        }
+        self.caller.forget();
     }
 
     /// Goes on where playout was held.

@@ -269,7 +269,7 @@ impl Engine {
         match reply.stage {
             Stage::Tools => self.tools_late(),
             Stage::Streaming | Stage::Done if reply.voice.is_some() => self.cut_answer_short(),
-            Stage::Streaming | Stage::Done => self.think_again("the model is silent"),
+            Stage::Streaming | Stage::Done => self.give_up_waiting(),
         }
     }
 
@@ -282,6 +282,14 @@ impl Engine {
         self.finish_streaming();
     }
 
+    /// The model gave no sign of life: apologises and asks once more.
+    fn give_up_waiting(&mut self) {
+        if self.mouth.is_empty() && self.floor_is_free() {
+            self.say_line(self.phrases.apology);
+        }
+        self.think_again("the model is silent");
+    }
+
     /// Nothing came of a request: asks once more, then ends the call.
     pub(crate) fn think_again(&mut self, detail: &str) {
         let Some(reply) = self.reply.take() else { return };
@@ -292,9 +300,6 @@ impl Engine {
             return self.fail(detail);
         }
         self.trouble(detail);
-        if self.mouth.is_empty() && self.floor_is_free() {
-            self.say_line(self.phrases.apology);
-        }
         self.ask(Basis::Committed, reply.step, true);
     }
 

@@ -80,6 +80,8 @@ pub struct Tuning {
     pub chars_per_second: u64,
     /// Keys belong together up to this pause. PC: 2.0 s.
     pub key_pause_ms: u64,
+    /// A goodbye is not longer than this. Own: two breaths of a talkative model.
+    pub goodbye_cap_ms: u64,
     /// Hang up this long after the last word has left. Own: far jitter buffers hold up to 200 ms.
     pub tail_ms: u64,
     /// A leg has this long to confirm that it is gone. LK SIP: 5 s.
@@ -124,6 +126,7 @@ impl Default for Tuning {
             stall_ms: 500,
             chars_per_second: 15,
             key_pause_ms: 2_000,
+            goodbye_cap_ms: 30_000,
             tail_ms: 200,
             hang_up_ms: 5_000,
         }

@@ -33,7 +33,7 @@ impl Engine {
         let turn = self.caller.turn_ends(tuning).filter(|_| talking && self.is_listening());
         [
             self.leg_deadline(),
-            when(Why::GoodbyeTail, self.closing.as_ref().and_then(|closing| closing.hang_up_at)),
+            when(Why::GoodbyeTail, self.closing.as_ref().map(|closing| closing.hang_up_at)),
             when(Why::AnsweringMachine, self.opening_deadline()),
             turn.map(|(at, reason)| Deadline { at, reason }),
             when(Why::TranscriptLate, self.caller.speech_doubted(self.answer_waits(), tuning)),

@@ -4,8 +4,8 @@
 
 mod support;
 
+use support::scenario::{Answer, Scenario};
 use support::world::World;
-use support::{Answer, Scenario};
 use talkif_call_engine::io::{Input, Time};
 use talkif_call_engine::replay;
 

@@ -11,5 +11,3 @@ pub mod flow;
 pub mod scenario;
 pub mod timeline;
 pub mod world;
-
-pub use scenario::{Answer, Scenario};

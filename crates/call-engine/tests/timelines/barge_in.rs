@@ -1,6 +1,6 @@
 //! Interruptions, true and false.
 
-use crate::support::{Answer, Scenario};
+use crate::support::scenario::{Answer, Scenario};
 
 const LONG: &str =
     "We have three programs. The first one starts in the fall. It takes two years. The second is shorter.";
@@ -64,6 +64,11 @@ call!(
 call!(
     a_second_hello_does_not_stop_the_greeting,
     Scenario::answered().when_agent_is_heard(400).says("Hello?", 400).when_agent_is_done(300).hangs_up()
+);
+call!(
+    /// Complaint 15: lost first words on outbound calls.
+    a_greeting_that_collides_with_the_hello_is_not_lost,
+    Scenario::picked_up().wait(1_190).says("Bob speaking.", 700).when_agent_is_done(300).hangs_up()
 );
 call!(
     nothing_stops_a_goodbye,

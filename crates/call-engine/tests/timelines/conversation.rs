@@ -1,6 +1,6 @@
 //! What a call comes to: the personas of the phone lab.
 
-use crate::support::{Answer, Scenario};
+use crate::support::scenario::{Answer, Scenario};
 use talkif_call_engine::io::ToolSpec;
 
 fn greeted() -> Scenario {

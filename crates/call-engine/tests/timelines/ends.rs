@@ -1,6 +1,6 @@
 //! Calls that nobody takes, and the ways calls end.
 
-use crate::support::{Answer, Scenario};
+use crate::support::scenario::{Answer, Scenario};
 use talkif_call_engine::io::{Input, LegEnd};
 use talkif_model::{Direction, EndReason};
 

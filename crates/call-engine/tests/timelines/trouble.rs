@@ -1,6 +1,6 @@
 //! What breaks, and what the caller notices of it.
 
-use crate::support::{Answer, Scenario};
+use crate::support::scenario::{Answer, Scenario};
 
 fn greeted() -> Scenario {
     Scenario::answered().when_agent_is_done(400)

@@ -1,6 +1,6 @@
 //! Whose turn is it? Endpointing and speculation.
 
-use crate::support::{Answer, Scenario};
+use crate::support::scenario::{Answer, Scenario};
 
 fn greeted() -> Scenario {
     Scenario::answered().when_agent_is_done(400)
