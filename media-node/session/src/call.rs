@@ -283,6 +283,7 @@ impl Call {
                 let failed = |generation| voice_failed(generation, detail.clone());
                 self.feed_all(generations.into_iter().map(failed).collect()).await;
             }
+            Voiced::Trouble(detail) => self.journal.trouble(format!("voice: {detail}")),
         }
     }
 
@@ -327,7 +328,7 @@ impl Call {
             }
             Output::SpeakDone { generation } => self.mouth.finish(generation),
             Output::Play { generation } | Output::Resume { generation } => self.playout.play(generation),
-            Output::Pause { generation } => self.playout.pause(generation),
+            Output::Pause { generation } => self.pending.extend(self.playout.pause(generation)),
             Output::Stop { generation, fade_ms } => {
                 self.playout.stop(generation, fade_ms);
                 self.mouth.cancel(generation);

@@ -82,8 +82,11 @@ impl Playout {
         self.set_gate(generation, Gate::Playing);
     }
 
-    pub(crate) fn pause(&mut self, generation: Generation) {
+    /// Holds the utterance at the next frame and tells exactly how far it came.
+    pub(crate) fn pause(&mut self, generation: Generation) -> Option<Input> {
         self.set_gate(generation, Gate::Paused);
+        let rate = self.rate;
+        self.open.get_mut(&generation)?.report(generation, rate, 1)
     }
 
     fn set_gate(&mut self, generation: Generation, gate: Gate) {
@@ -201,21 +204,29 @@ impl Utterance {
 
     fn play_into(&mut self, frame: &mut [i16], generation: Generation, rate: usize) -> Vec<Input> {
         // A frame cut short by a slow voice would click: wait until it is whole, or the last one.
-        if self.pcm.len() >= frame.len() || self.complete {
+        let starved = self.pcm.len() < frame.len() && !self.complete;
+        if !starved {
             let length = self.pcm.len().min(frame.len());
             frame.iter_mut().zip(self.pcm.drain(..length)).for_each(|(to, from)| *to = from);
             self.played += length as u64;
         }
-        let played_ms = milliseconds64(self.played, rate);
         if self.is_finished() {
+            let played_ms = milliseconds64(self.played, rate);
             return vec![Input::PlayoutFinished { generation, played_ms }];
         }
-        let due = self.reported_ms.map_or(self.played > 0, |last| played_ms >= last + REPORT_MS);
-        if due {
+        // Where it stands still, the exact position counts: what follows may never come.
+        let every_ms = if starved { 1 } else { REPORT_MS };
+        self.report(generation, rate, every_ms).into_iter().collect()
+    }
+
+    /// The position, if it has moved by `every_ms` since it was told last.
+    fn report(&mut self, generation: Generation, rate: usize, every_ms: u64) -> Option<Input> {
+        let played_ms = milliseconds64(self.played, rate);
+        let due = self.reported_ms.map_or(self.played > 0, |last| played_ms >= last + every_ms);
+        due.then(|| {
             self.reported_ms = Some(played_ms);
-            return vec![Input::Played { generation, played_ms }];
-        }
-        Vec::new()
+            Input::Played { generation, played_ms }
+        })
     }
 }
 
@@ -276,10 +287,10 @@ mod tests {
         let ramp: Vec<i16> = (1_000..1_480).collect();
         let mut playout = playing(&ramp);
         let mut heard = frame(&mut playout).0;
-        playout.pause(G);
+        heard.extend(frame(&mut playout).0);
+        assert_eq!(playout.pause(G), Some(Input::Played { generation: G, played_ms: 40 }));
         assert!(is_silent(&frame(&mut playout).0));
         playout.play(G);
-        heard.extend(frame(&mut playout).0);
         heard.extend(frame(&mut playout).0);
         assert_eq!(heard, ramp);
     }
@@ -294,15 +305,18 @@ mod tests {
 
     #[test]
     fn a_slow_voice_makes_silence_that_counts_for_nothing() {
-        let mut playout = playing(&[1_000; FRAME + 50]);
+        let mut playout = playing(&[1_000; FRAME * 2 + 50]);
+        frame(&mut playout);
         frame(&mut playout);
         let (samples, inputs) = frame(&mut playout);
-        assert!(is_silent(&samples) && inputs.is_empty());
+        assert!(is_silent(&samples));
+        assert_eq!(inputs, [Input::Played { generation: G, played_ms: 40 }]);
+        assert!(frame(&mut playout).1.is_empty());
         playout.audio(G, &[1_000; 110]);
         playout.complete(G);
         let (samples, inputs) = frame(&mut playout);
         assert_eq!(samples, [1_000; FRAME]);
-        assert_eq!(inputs, [Input::PlayoutFinished { generation: G, played_ms: 40 }]);
+        assert_eq!(inputs, [Input::PlayoutFinished { generation: G, played_ms: 60 }]);
         assert!(!playout.is_open(G));
     }
 

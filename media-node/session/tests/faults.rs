@@ -71,6 +71,21 @@ async fn an_utterance_that_fails_is_spoken_by_the_second_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_utterance_that_breaks_off_is_taken_up_where_it_was_lost() {
+    let vendors = Vendors::new(|script| script.breaks_off_after = Some(3));
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.wait(8_000).await;
+    let words = call.heard.iter().filter(|sample| **sample != 0).count() / (300 * SAMPLES_PER_MS);
+    assert_eq!(words, 7, "every word of the greeting, once");
+    call.phone.hang_up();
+    let (ending, reports) = call.ending().await;
+    assert_eq!(ending.end_reason, EndReason::CallerHangup);
+    assert!(troubles(&reports).contains(&"voice: as the test wants it"), "{:?}", troubles(&reports));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_voice_the_call_ends_as_the_agents_error() {
     let vendors = Vendors::new(|script| script.no_voice = true);
     let mut call = hold(&vendors, &Setup::default());

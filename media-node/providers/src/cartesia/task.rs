@@ -138,15 +138,16 @@ impl Task {
     fn remember(&mut self, command: TtsCommand) -> Option<String> {
         match command {
             TtsCommand::Speak { generation, text } => {
-                let piece = self.utterances.add(generation, &text, Instant::now());
-                Some(self.voice.request(&self.utterances.context(generation), &piece, true))
+                let (context, piece) = self.utterances.add(generation, &text, Instant::now());
+                Some(self.voice.request(&context, &piece, true))
             }
-            TtsCommand::Finish { generation } => self
-                .utterances
-                .finish(generation)
-                .then(|| self.voice.request(&self.utterances.context(generation), "", false)),
+            TtsCommand::Finish { generation } => {
+                let context = self.utterances.finish(generation)?;
+                Some(self.voice.request(&context, "", false))
+            }
             TtsCommand::Cancel { generation } => {
-                self.utterances.close(generation).then(|| wire::cancel(&self.utterances.context(generation)))
+                let context = self.utterances.close(generation)?;
+                Some(wire::cancel(&context))
             }
         }
     }
@@ -207,8 +208,7 @@ impl Task {
     }
 
     async fn give_up(&mut self, generation: Generation, socket: &mut Socket) -> Result<(), Lost> {
-        let context = self.utterances.context(generation);
-        self.utterances.close(generation);
+        let Some(context) = self.utterances.close(generation) else { return Ok(()) };
         self.fail(vec![generation], "no audio in time").await?;
         Ok(socket.send(Message::text(wire::cancel(&context))).await?)
     }

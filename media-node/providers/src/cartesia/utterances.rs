@@ -6,18 +6,20 @@ use tokio::time::Instant;
 
 /// One utterance that is not finished.
 #[derive(Debug)]
-pub(super) struct Utterance {
+struct Utterance {
+    context: String,
     texts: Vec<String>,
     finished: bool,
     heard: bool,
     waiting_since: Instant,
 }
 
-/// All of them. A context's name is the call's nonce and the generation, so that an answer to an
-/// earlier connection is never taken for one of this.
+/// All of them. Every utterance gets a context name of its own, also one that is asked for a
+/// second time, so that a late answer to the first attempt is never taken for one to the second.
 #[derive(Debug)]
 pub(super) struct Utterances {
     nonce: String,
+    opened: u64,
     open: BTreeMap<Generation, Utterance>,
 }
 
@@ -30,24 +32,24 @@ pub(super) struct Unheard {
 
 impl Utterances {
     pub(super) const fn new(nonce: String) -> Self {
-        Self { nonce, open: BTreeMap::new() }
+        Self { nonce, opened: 0, open: BTreeMap::new() }
     }
 
-    pub(super) fn context(&self, generation: Generation) -> String {
-        format!("{}-{}", self.nonce, generation.0)
-    }
-
-    /// The utterance of a context, if it is open.
+    /// The open utterance of a context.
     pub(super) fn generation(&self, context: &str) -> Option<Generation> {
-        let number = context.strip_prefix(&self.nonce)?.strip_prefix('-')?;
-        let generation = Generation(number.parse().ok()?);
-        self.open.contains_key(&generation).then_some(generation)
+        let named = |(_, utterance): &(&Generation, &Utterance)| utterance.context == context;
+        self.open.iter().find(named).map(|(generation, _)| *generation)
     }
 
-    /// More text. The vendor joins pieces as they are, so a piece must end in a space.
-    pub(super) fn add(&mut self, generation: Generation, text: &str, now: Instant) -> String {
+    /// More text; returns its context and the text as it must be sent. The vendor joins pieces as
+    /// they are, so a piece must end in a space.
+    pub(super) fn add(&mut self, generation: Generation, text: &str, now: Instant) -> (String, String) {
         let piece = if text.ends_with(char::is_whitespace) { text.to_owned() } else { format!("{text} ") };
+        if !self.open.contains_key(&generation) {
+            self.opened += 1;
+        }
         let utterance = self.open.entry(generation).or_insert_with(|| Utterance {
+            context: format!("{}-{}", self.nonce, self.opened),
             texts: Vec::new(),
             finished: false,
             heard: false,
@@ -55,12 +57,14 @@ impl Utterances {
         });
         utterance.texts.push(piece.clone());
         utterance.waiting_since = now;
-        piece
+        (utterance.context.clone(), piece)
     }
 
-    /// No more text; `false` if the utterance is not open.
-    pub(super) fn finish(&mut self, generation: Generation) -> bool {
-        self.open.get_mut(&generation).map(|utterance| utterance.finished = true).is_some()
+    /// No more text; returns the context if the utterance is open.
+    pub(super) fn finish(&mut self, generation: Generation) -> Option<String> {
+        let utterance = self.open.get_mut(&generation)?;
+        utterance.finished = true;
+        Some(utterance.context.clone())
     }
 
     /// Something of the utterance arrived.
@@ -71,9 +75,9 @@ impl Utterances {
         }
     }
 
-    /// Forgets the utterance; `false` if it was not open.
-    pub(super) fn close(&mut self, generation: Generation) -> bool {
-        self.open.remove(&generation).is_some()
+    /// Forgets the utterance; returns its context if it was open.
+    pub(super) fn close(&mut self, generation: Generation) -> Option<String> {
+        self.open.remove(&generation).map(|utterance| utterance.context)
     }
 
     /// Forgets all utterances.
@@ -91,13 +95,12 @@ impl Utterances {
 
     /// Those that can be asked again, which starts their wait anew.
     pub(super) fn unheard(&mut self, now: Instant) -> Vec<Unheard> {
-        let nonce = &self.nonce;
-        let ask_again = |(generation, utterance): (&Generation, &mut Utterance)| {
+        let ask_again = |utterance: &mut Utterance| {
             utterance.waiting_since = now;
-            let context = format!("{nonce}-{}", generation.0);
-            Unheard { context, texts: utterance.texts.clone(), finished: utterance.finished }
+            let (context, texts) = (utterance.context.clone(), utterance.texts.clone());
+            Unheard { context, texts, finished: utterance.finished }
         };
-        self.open.iter_mut().map(ask_again).collect()
+        self.open.values_mut().map(ask_again).collect()
     }
 
     /// The one that has waited longest for the vendor, and since when. An utterance that was heard

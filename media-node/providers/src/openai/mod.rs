@@ -2,7 +2,7 @@
 //!
 //! Requests are built from the crate's types. Answers are read by our own lenient types in
 //! [`chunk`], because "compatible" services leave fields out that the crate insists on; see
-//! `docs/decisions/020-vendor-clients.md`, also for why the crate's own retries are switched off.
+//! `docs/decisions/006-vendor-clients.md`, also for why the crate's own retries are switched off.
 
 mod chunk;
 mod request;

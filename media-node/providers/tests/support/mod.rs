@@ -1,6 +1,8 @@
 //! Servers that speak a vendor's protocol by script: one closure per test says what happens on
 //! the first connection, the second, and so on.
 
+#![allow(dead_code, reason = "each test file uses some of this")]
+
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::Uri;
@@ -45,7 +47,6 @@ pub(crate) async fn serve(router: Router, connections: Arc<AtomicUsize>) -> Serv
 
 /// A WebSocket server. `script` gets the connection's number from 0, the request's address and the
 /// socket.
-#[allow(dead_code, reason = "each test file uses some of this")]
 pub(crate) async fn websocket_server<S, F>(script: S) -> Server
 where
     S: Fn(usize, String, WebSocket) -> F + Clone + Send + Sync + 'static,
@@ -62,7 +63,6 @@ where
 }
 
 /// The next text or binary message; `None` when the client is gone.
-#[allow(dead_code, reason = "each test file uses some of this")]
 pub(crate) async fn next_message(socket: &mut WebSocket) -> Option<Message> {
     loop {
         match socket.recv().await?.ok()? {
@@ -73,7 +73,6 @@ pub(crate) async fn next_message(socket: &mut WebSocket) -> Option<Message> {
     }
 }
 
-#[allow(dead_code, reason = "each test file uses some of this")]
 pub(crate) async fn send(socket: &mut WebSocket, value: serde_json::Value) {
     socket.send(Message::text(value.to_string())).await.unwrap();
 }

@@ -36,8 +36,10 @@ pub(crate) struct Script {
     pub(crate) answers: VecDeque<Vec<LlmEvent>>,
     pub(crate) requests: Vec<LlmRequest>,
     pub(crate) model_panics: bool,
-    /// So many utterances fail.
+    /// So many pieces of text fail.
     pub(crate) failing_utterances: usize,
+    /// The utterance breaks off after so many words, once.
+    pub(crate) breaks_off_after: Option<usize>,
     pub(crate) no_voice: bool,
 }
 
@@ -162,7 +164,12 @@ impl TtsProvider for Vendors {
             while let Some(command) = asked.recv().await {
                 let fails = matches!(command, TtsCommand::Speak { .. }) && fail_one(&script);
                 sleep(Duration::from_millis(60)).await;
-                for event in spoken.obey(command, fails) {
+                let cut = script.lock().unwrap().breaks_off_after.take();
+                let events = match cut {
+                    Some(words) => spoken.break_off(command, words),
+                    None => spoken.obey(command, fails),
+                };
+                for event in events {
                     if sender.send(event).await.is_err() {
                         return;
                     }
@@ -183,6 +190,7 @@ fn fail_one(script: &Mutex<Script>) -> bool {
 /// How far the present utterance is.
 #[derive(Default)]
 struct Spoken {
+    failed: bool,
     generation: Generation,
     words: u64,
 }
@@ -191,18 +199,32 @@ impl Spoken {
     fn obey(&mut self, command: TtsCommand, fails: bool) -> Vec<TtsEvent> {
         match command {
             TtsCommand::Speak { generation, .. } if fails => {
+                self.failed = true;
                 vec![TtsEvent::Failed { generation, detail: "as the test wants it".into() }]
             }
             TtsCommand::Speak { generation, text } => self.speak(generation, &text),
+            // A failed utterance has no end.
+            TtsCommand::Finish { .. } if self.failed => vec![],
             TtsCommand::Finish { generation } => vec![TtsEvent::Done { generation }],
             TtsCommand::Cancel { .. } => vec![],
         }
+    }
+
+    /// Speaks the first words of a text, then fails.
+    fn break_off(&mut self, command: TtsCommand, words: usize) -> Vec<TtsEvent> {
+        let TtsCommand::Speak { generation, text } = command else { return vec![] };
+        let start: Vec<_> = text.split_whitespace().take(words).collect();
+        let mut events = self.speak(generation, &start.join(" "));
+        self.failed = true;
+        events.push(TtsEvent::Failed { generation, detail: "as the test wants it".into() });
+        events
     }
 
     fn speak(&mut self, generation: Generation, text: &str) -> Vec<TtsEvent> {
         if self.generation != generation {
             (self.generation, self.words) = (generation, 0);
         }
+        self.failed = false;
         let first = self.words;
         let word = |(number, text): (u64, &str)| Word {
             text: text.into(),
