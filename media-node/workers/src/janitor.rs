@@ -37,7 +37,10 @@ impl Janitor {
             .every(ROUND, || async {
                 if let Err(error) = self.round().await {
                     tracing::warn!(%error, "the janitor was interrupted");
-                    tokio::time::sleep(LEASE).await;
+                    tokio::select! {
+                        () = shutdown.asked() => {}
+                        () = tokio::time::sleep(LEASE) => {}
+                    }
                 }
             })
             .await;

@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 /// A receiver that answers as the script says, then 200.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(super) struct Receiver {
     answers: Arc<Mutex<VecDeque<(u16, Vec<(&'static str, String)>)>>>,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
 impl Receiver {
-    async fn listen(&self) -> String {
+    pub(super) async fn listen(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let app = Router::new().fallback(receive).with_state(self.clone());
@@ -30,7 +30,7 @@ impl Receiver {
         self.answers.lock().unwrap().push_back((status, headers));
     }
 
-    fn bodies(&self) -> Vec<String> {
+    pub(super) fn bodies(&self) -> Vec<String> {
         self.got.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 }

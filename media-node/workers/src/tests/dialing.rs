@@ -1,6 +1,6 @@
 use super::support::*;
+use std::sync::atomic::Ordering;
 use talkif_model::{CallStatus, EndReason, Outcome};
-use talkif_session::job::Entry;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_dialers_racing_for_fifty_calls_dial_each_exactly_once() {
@@ -279,16 +279,20 @@ async fn a_full_node_leaves_calls_to_others() {
 }
 
 #[tokio::test]
-async fn a_session_that_panics_ends_its_call_as_crashed() {
+async fn a_session_that_panics_ends_its_own_call_as_crashed() {
     let world = World::new().await;
     let (_, call) = world.lead("+12025550111").await;
     let node = Node::new(&world);
-    // A session that returns without its end looks to the journal just like one that panicked.
-    node.script(vec![status(CallStatus::Ringing), report(Entry::Dialed { sip_call_id: "again".into() })]);
+    node.sessions.panics.store(true, Ordering::Relaxed);
     node.sweep().await;
     assert_eq!(
         world.call(call, "status || ' ' || end_reason").await.as_deref(),
         Some("failed agent_crashed")
     );
     assert_eq!(world.call(call, "sip_call_id").await, Some(format!("sip-{call}")));
+
+    node.sessions.panics.store(false, Ordering::Relaxed);
+    let (_, next) = world.lead("+12025550112").await;
+    node.sweep().await;
+    assert_eq!(world.call(next, "status").await.as_deref(), Some("no_answer"));
 }

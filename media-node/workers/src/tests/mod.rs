@@ -8,3 +8,4 @@ mod inbound;
 mod janitor;
 mod journal;
 mod support;
+mod workers;

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use talkif_call_engine::io::{Ending, Event};
@@ -145,12 +146,14 @@ impl CallLeg for Leg {
 pub(super) struct Sessions {
     pub(super) scripts: Mutex<VecDeque<Vec<Report>>>,
     pub(super) jobs: Mutex<Vec<CallJob>>,
+    pub(super) panics: AtomicBool,
 }
 
 #[async_trait]
 impl CallRunner for Sessions {
     async fn run(&self, job: CallJob, _leg: Box<dyn CallLeg>, reports: Reports) {
         self.jobs.lock().unwrap().push(job);
+        assert!(!self.panics.load(Ordering::Relaxed), "a session panics, as the test wants it");
         let script = self.scripts.lock().unwrap().pop_front();
         for report in script.unwrap_or_else(|| vec![finished(no_answer())]) {
             reports.send(report).unwrap();
