@@ -284,7 +284,8 @@ impl Engine {
 
     /// The model gave no sign of life: apologises and asks once more.
     fn give_up_waiting(&mut self) {
-        if self.mouth.is_empty() && self.floor_is_free() {
+        let first_time = self.reply.as_ref().is_some_and(|reply| !reply.again);
+        if first_time && self.mouth.is_empty() && self.floor_is_free() {
             self.say_line(self.phrases.apology);
         }
         self.think_again("the model is silent");
