@@ -37,10 +37,21 @@ pub(crate) fn build(
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true);
     config.cache(cache_dir.map(open_cache).transpose()?);
-    config.allocation_strategy(pool(max_instances, max_memory));
-    let engine = Engine::new(&config).map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
+    let engine = pooled_or_not(config, pool(max_instances, max_memory))
+        .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
     start_clock(&engine)?;
     Ok(engine)
+}
+
+/// A pool reserves much address space. Where the system grants less, instances are made one by
+/// one, which is slower but otherwise the same.
+fn pooled_or_not(mut config: Config, pool: InstanceAllocationStrategy) -> wasmtime::Result<Engine> {
+    config.allocation_strategy(pool);
+    Engine::new(&config).or_else(|error| {
+        tracing::warn!("instances are made without a pool: {error:#}");
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        Engine::new(&config)
+    })
 }
 
 /// Slots that exist from the start make a new instance a matter of microseconds.

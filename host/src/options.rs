@@ -22,9 +22,9 @@ pub struct Options {
     /// Keep compiled components here, for a faster start next time
     #[arg(long)]
     pub cache_dir: Option<PathBuf>,
-    /// Write the port to this file once requests are accepted
+    /// Write the address as a URL and a newline to this file once requests are accepted
     #[arg(long)]
-    pub port_file: Option<PathBuf>,
+    pub ready_file: Option<PathBuf>,
     /// Requests that one instance serves in its life
     #[arg(long, default_value_t = 128)]
     pub max_instance_reuse_count: usize,

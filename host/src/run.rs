@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// Loads the application and serves it until `shutdown` is cancelled.
 ///
 /// # Errors
-/// When the application cannot be loaded, the address is taken, or the port file cannot be
+/// When the application cannot be loaded, the address is taken, or the ready file cannot be
 /// written.
 pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let app = App::load(&options, |name| std::env::var(name).ok()).await?;
@@ -22,17 +22,18 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     for (route, component) in app.routes() {
         println!("{route} -> {component}");
     }
-    println!("listening on http://{address}");
-    if let Some(path) = &options.port_file {
-        write_port(path, address.port()).with_context(|| format!("cannot write {}", path.display()))?;
+    let url = format!("http://{address}");
+    println!("listening on {url}");
+    if let Some(path) = &options.ready_file {
+        announce(path, &url).with_context(|| format!("cannot write {}", path.display()))?;
     }
     serve(app, listener, ServerLimits::from(&options), shutdown).await;
     Ok(())
 }
 
-/// Written aside and renamed, so that a reader never sees half a number.
-fn write_port(path: &Path, port: u16) -> std::io::Result<()> {
+/// Written aside and renamed, so that a reader never sees half a line.
+fn announce(path: &Path, url: &str) -> std::io::Result<()> {
     let partial = path.with_extension("partial");
-    std::fs::write(&partial, format!("{port}\n"))?;
+    std::fs::write(&partial, format!("{url}\n"))?;
     std::fs::rename(partial, path)
 }

@@ -54,6 +54,16 @@ async fn an_instance_is_reused_up_to_its_count() {
 }
 
 #[tokio::test]
+async fn an_instance_serves_several_requests_at_once_if_told_to() {
+    let host = Host::start(&manifest(""), &["--max-instance-concurrent-reuse-count=8"]).await;
+    let (slept, count) = tokio::join!(host.get("/sleep?ms=300"), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        [host.get("/count").await.body, host.get("/count").await.body]
+    });
+    assert_eq!((slept.body.as_str(), count), ("slept", ["1".to_owned(), "2".to_owned()]));
+}
+
+#[tokio::test]
 async fn an_idle_instance_is_dropped() {
     let host = Host::start(&manifest(""), &["--idle-instance-timeout=50ms"]).await;
     assert_eq!(host.get("/count").await.body, "1");

@@ -1,18 +1,19 @@
 //! What is refused before anything is served, and in which words.
 
-use crate::support::{load, manifest, probe};
-use std::path::{Path, PathBuf};
+use crate::support::{load, manifest, probe, probe_directory};
+use std::path::Path;
 
 async fn refusal(manifest: &str) -> String {
     probe();
-    load(manifest).await.err().expect("refused").to_string()
+    load(manifest, &probe_directory()).await.err().expect("refused").to_string()
 }
 
-/// Writes a component of `bytes` and returns a manifest's `source` for it. The host looks for the
-/// file name beside the probe.
-fn component(name: &str, bytes: &[u8]) -> PathBuf {
-    std::fs::write(probe().with_file_name(name), bytes).unwrap();
-    Path::new(name).to_owned()
+/// Why a component of `bytes` in the file `name` is refused.
+async fn refusal_of(name: &str, bytes: &[u8]) -> String {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(directory.join(name), bytes).unwrap();
+    let manifest = manifest("").replace("talkif_host_probe.wasm", name);
+    load(&manifest, directory).await.err().expect("refused").to_string()
 }
 
 /// A component that does nothing but import the instance `name`, which has one function `f`.
@@ -31,23 +32,20 @@ fn importing(name: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn an_import_that_the_host_lacks_is_named_with_its_component() {
-    let source = component("importing.wasm", &importing("acme:rockets/launch"));
-    let text = refusal(&manifest("").replace("talkif_host_probe.wasm", source.to_str().unwrap())).await;
+    let text = refusal_of("importing.wasm", &importing("acme:rockets/launch")).await;
     assert!(text.starts_with("component `probe`: cannot link:"), "{text}");
     assert!(text.contains("acme:rockets/launch"), "{text}");
 }
 
 #[tokio::test]
 async fn a_component_without_a_handler_is_refused() {
-    let source = component("empty.wasm", b"\0asm\x0d\0\x01\0");
-    let text = refusal(&manifest("").replace("talkif_host_probe.wasm", source.to_str().unwrap())).await;
+    let text = refusal_of("empty.wasm", b"\0asm\x0d\0\x01\0").await;
     assert!(text.contains("component `probe`: cannot link:") && text.contains("wasi:http/handler"), "{text}");
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_component_is_refused() {
-    let source = component("noise.wasm", b"noise");
-    let text = refusal(&manifest("").replace("talkif_host_probe.wasm", source.to_str().unwrap())).await;
+    let text = refusal_of("noise.wasm", b"noise").await;
     assert!(text.starts_with("component `probe`: cannot compile"), "{text}");
 }
 

@@ -22,14 +22,14 @@ fn command(manifest: &str) -> Command {
     command
 }
 
-async fn wait_for_port(path: &Path) -> SocketAddr {
+async fn wait_until_ready(path: &Path) -> SocketAddr {
     for _ in 0..300 {
-        if let Ok(port) = std::fs::read_to_string(path) {
-            return format!("127.0.0.1:{}", port.trim()).parse().unwrap();
+        if let Ok(url) = std::fs::read_to_string(path) {
+            return url.strip_prefix("http://").unwrap().trim_end().parse().unwrap();
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("no port was written");
+    panic!("the host did not get ready");
 }
 
 async fn terminate(child: &Child) {
@@ -39,10 +39,10 @@ async fn terminate(child: &Child) {
 
 #[tokio::test]
 async fn a_termination_signal_ends_the_process_after_the_request_in_flight() {
-    let port_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("port-{}", std::process::id()));
-    let child = command(&manifest("")).arg("--port-file").arg(&port_file).spawn().unwrap();
-    let address = wait_for_port(&port_file).await;
-    std::fs::remove_file(&port_file).unwrap();
+    let ready_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ready-{}", std::process::id()));
+    let child = command(&manifest("")).arg("--ready-file").arg(&ready_file).spawn().unwrap();
+    let address = wait_until_ready(&ready_file).await;
+    std::fs::remove_file(&ready_file).unwrap();
     let request = tokio::spawn(async move { get(address, "/sleep?ms=800").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     terminate(&child).await;
@@ -64,10 +64,14 @@ async fn a_refused_manifest_is_one_line_and_a_failure() {
 #[tokio::test]
 async fn variables_come_from_the_environment() {
     let text = manifest("variables = { key = \"{{ key }}\" }") + "\n[variables]\nkey = { required = true }";
-    let port_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("port-v-{}", std::process::id()));
-    let _child =
-        command(&text).arg("--port-file").arg(&port_file).env("SPIN_VARIABLE_KEY", "opens").spawn().unwrap();
-    let address = wait_for_port(&port_file).await;
-    std::fs::remove_file(&port_file).unwrap();
+    let ready_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ready-v-{}", std::process::id()));
+    let _child = command(&text)
+        .arg("--ready-file")
+        .arg(&ready_file)
+        .env("SPIN_VARIABLE_KEY", "opens")
+        .spawn()
+        .unwrap();
+    let address = wait_until_ready(&ready_file).await;
+    std::fs::remove_file(&ready_file).unwrap();
     assert_eq!(get(address, "/variable?name=key").await.json()["value"], "opens");
 }

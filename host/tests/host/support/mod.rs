@@ -34,23 +34,23 @@ pub(crate) fn write_manifest(manifest: &str) -> PathBuf {
     path
 }
 
-/// Options for `manifest` with further command-line `arguments`.
-pub(crate) fn options(manifest: &str, arguments: &[&str]) -> Options {
+/// Options for `manifest` and the components in `directory`, with further command-line `arguments`.
+fn options(manifest: &str, directory: &Path, arguments: &[&str]) -> Options {
     let from = write_manifest(manifest);
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let fixed = [
         "talkif-host".to_owned(),
         format!("--from={}", from.display()),
-        format!("--component-dir={}", probe_directory().display()),
+        format!("--component-dir={}", directory.display()),
         format!("--cache-dir={}", cache.display()),
         "--max-instances=32".to_owned(),
     ];
     Options::parse_from(fixed.into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())))
 }
 
-/// Loads `manifest` without serving it.
-pub(crate) async fn load(manifest: &str) -> Result<App, LoadError> {
-    App::load(&options(manifest, &[]), |_| None).await
+/// Loads `manifest`, whose components lie in `directory`, without serving it.
+pub(crate) async fn load(manifest: &str, directory: &Path) -> Result<App, LoadError> {
+    App::load(&options(manifest, directory, &[]), |_| None).await
 }
 
 /// A host that serves until it is stopped or dropped.
@@ -64,7 +64,7 @@ impl Host {
     /// Serves `manifest` with further command-line `arguments`.
     pub(crate) async fn start(manifest: &str, arguments: &[&str]) -> Host {
         probe();
-        let options = options(manifest, arguments);
+        let options = options(manifest, &probe_directory(), arguments);
         let app = App::load(&options, |_| None).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
