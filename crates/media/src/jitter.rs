@@ -2,7 +2,7 @@
 //!
 //! Packets go in as they arrive, of any length and in any order; 20 ms frames come out at the
 //! reader's pace. Two quantities steer it, both measured from arrival times against timestamps:
-//! how late packets come compared with the fastest of the last seconds ([`delay`]), which sets
+//! how late packets come compared with the fastest of the last seconds (`delay`), which sets
 //! the target, and how far the play position lies from where that target wants it. The latter is
 //! corrected by dropping or inserting a frame, in silence wherever possible; the same correction
 //! takes care of clocks that drift.

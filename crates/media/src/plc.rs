@@ -78,7 +78,7 @@ impl Loss {
         let seam = pitch / 4;
         let before = &history[history.len() - pitch - seam..history.len() - pitch];
         let mut lead_in = before.to_vec();
-        fade::cross(&period[pitch - seam..].to_vec(), &mut lead_in);
+        fade::cross(&period[pitch - seam..], &mut lead_in);
         period[pitch - seam..].copy_from_slice(&lead_in);
         Self { period, made: 0 }
     }

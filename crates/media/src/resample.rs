@@ -36,7 +36,8 @@ impl Resampler {
     /// # Errors
     /// If neither rate is a whole multiple of the other.
     pub fn new(from: u32, to: u32) -> Result<Self, UnsupportedRates> {
-        let factor = |low: u32, high: u32| (low > 0 && high > 0 && high % low == 0).then(|| high / low);
+        let factor =
+            |low: u32, high: u32| (low > 0 && high > 0 && high.is_multiple_of(low)).then(|| high / low);
         let (up, down) = match (factor(from, to), factor(to, from)) {
             (Some(up), _) => (up, 1),
             (_, Some(down)) => (1, down),

@@ -74,6 +74,9 @@ const FLOOR_RISE_SPEAKING_DB: f32 = 0.03;
 /// bands of a voice move by several dB a frame.
 const STEADY_DB: f32 = 1.0;
 const STEADY_FRAMES: u32 = 40;
+/// The hiss at the start of a word counts as part of it, up to this length and the 60 ms that
+/// decide.
+const LONGEST_HISS_US: u64 = 120_000;
 /// Below any real sound.
 const SILENCE_DBFS: f32 = -100.0;
 
@@ -98,6 +101,17 @@ enum State {
     Quiet { since: Option<u64>, frames: u32 },
     /// `last` is the time of the last speech sample, `quiet` how many frames followed it.
     Speaking { last: u64, quiet: u32 },
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing, or a machine.
+    Silence,
+    /// Loud enough, but as flat as noise.
+    Noise,
+    /// A voice.
+    Speech,
 }
 
 const QUIET: State = State::Quiet { since: None, frames: 0 };
@@ -155,12 +169,12 @@ impl Vad {
         self.filtered.extend(self.telephone.iter().map(|&sample| self.high_pass.next(sample)));
     }
 
-    /// Whether the present frame is speech, in the present state.
-    fn judge(&mut self, level: f32) -> bool {
+    /// What the present frame is, in the present state.
+    fn judge(&mut self, level: f32) -> Verdict {
         let margin = if self.is_speaking() { self.config.continue_db } else { self.config.start_db };
         if level < self.config.least_dbfs || level < self.floor + margin {
             self.steady_frames = 0;
-            return false;
+            return Verdict::Silence;
         }
         let bands = Bands::of(&self.filtered);
         let moved = bands.distance_db(&self.bands);
@@ -168,16 +182,20 @@ impl Vad {
         self.bands = bands;
         self.steady_frames = if moved < STEADY_DB { self.steady_frames + 1 } else { 0 };
         // Hissing consonants are as flat as noise, but they come inside speech.
-        self.steady_frames < STEADY_FRAMES && (self.is_speaking() || !flat)
+        match (self.steady_frames < STEADY_FRAMES, self.is_speaking() || !flat) {
+            (false, _) => Verdict::Silence,
+            (true, false) => Verdict::Noise,
+            (true, true) => Verdict::Speech,
+        }
     }
 
-    fn follow_floor(&mut self, level: f32, speech: bool) {
+    fn follow_floor(&mut self, level: f32, verdict: Verdict) {
         self.frames = self.frames.saturating_add(1);
         if self.frames <= LEARNING_FRAMES {
             self.floor = self.floor.min(level - self.config.start_db / 2.0);
         } else if level < self.floor {
             self.floor += (level - self.floor) * FLOOR_FALL;
-        } else if speech || self.is_speaking() {
+        } else if verdict == Verdict::Speech || self.is_speaking() {
             self.floor += FLOOR_RISE_SPEAKING_DB;
         } else {
             self.floor = level.min(self.floor + FLOOR_RISE_DB);
@@ -185,23 +203,36 @@ impl Vad {
         self.floor = self.floor.clamp(FLOOR_RANGE.0, FLOOR_RANGE.1);
     }
 
-    fn advance(&mut self, speech: bool, at_us: u64) -> Option<Change> {
-        match (self.state, speech) {
-            (State::Quiet { since, frames }, true) => self.rise(since, frames + 1, at_us),
-            (State::Quiet { .. }, false) => {
+    fn advance(&mut self, verdict: Verdict, at_us: u64) -> Option<Change> {
+        match (self.state, verdict) {
+            (State::Quiet { since, frames }, Verdict::Speech) => self.rise(since, frames + 1, at_us),
+            (State::Quiet { since, .. }, Verdict::Noise) => {
+                // A word may begin with a hiss; whether it is one, the next frames tell.
+                self.state = State::Quiet { since: Some(self.since(since, at_us)), frames: 0 };
+                None
+            }
+            (State::Quiet { .. }, Verdict::Silence) => {
                 self.state = QUIET;
                 None
             }
-            (State::Speaking { .. }, true) => {
+            (State::Speaking { .. }, Verdict::Speech) => {
                 self.state = State::Speaking { last: self.last_sample(at_us), quiet: 0 };
                 None
             }
-            (State::Speaking { last, quiet }, false) => self.fall(last, quiet + 1),
+            (State::Speaking { last, quiet }, Verdict::Noise | Verdict::Silence) => {
+                self.fall(last, quiet + 1)
+            }
         }
     }
 
+    /// Where the sound began that reaches into this frame, not further back than a hiss may last.
+    fn since(&self, known: Option<u64>, at_us: u64) -> u64 {
+        let since = known.unwrap_or_else(|| self.first_sample(at_us));
+        since.max(at_us.saturating_sub(LONGEST_HISS_US))
+    }
+
     fn rise(&mut self, since: Option<u64>, frames: u32, at_us: u64) -> Option<Change> {
-        let since = since.unwrap_or_else(|| self.first_sample(at_us));
+        let since = self.since(since, at_us);
         if frames * FRAME_MS < self.config.start_ms {
             self.state = State::Quiet { since: Some(since), frames };
             return None;

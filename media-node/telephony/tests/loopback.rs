@@ -218,6 +218,7 @@ async fn calls_go_over_tcp_too() {
     until(&mut here, &LegEvent::Answered).await;
     here.hang_up();
     assert_eq!(end(&mut there).await.0, LegEnd::RemoteHangup);
+    assert_forgotten(&caller).await;
 }
 
 #[tokio::test]
@@ -239,6 +240,26 @@ async fn a_dead_address_rings_out_within_the_limit() {
     request.max_ring = Duration::from_millis(500);
     let mut leg = caller.dial(request).await.unwrap();
     assert_eq!(end(&mut leg).await.0, LegEnd::NoAnswer);
+}
+
+#[tokio::test]
+async fn garbage_on_the_sip_port_disturbs_nobody() {
+    let (caller, called) = (node().await, node().await);
+    let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let requests: [&[u8]; 6] = [
+        b"\x00\xff\xfe",
+        b"INVITE",
+        b"INVITE sip:x SIP/2.0\r\n\r\n",
+        b"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKy\r\nCSeq: 1 INVITE\r\n\r\n",
+        b"BYE sip:x SIP/2.0\r\nVia: nonsense\r\nCSeq: many\r\n\r\n",
+    ];
+    for request in requests {
+        stranger.send_to(request, called.local_addr()).await.unwrap();
+    }
+    let (mut there, mut here) = connected(&caller, &called).await;
+    here.hang_up();
+    assert_eq!(end(&mut there).await.0, LegEnd::RemoteHangup);
 }
 
 #[tokio::test]

@@ -96,6 +96,22 @@ fn hum_of_the_mains_is_silence() {
 }
 
 #[test]
+fn the_hiss_at_the_start_of_a_word_belongs_to_it_but_a_noisy_past_does_not() {
+    let hiss = |ms| {
+        let mut noise = noise(5);
+        signal(8_000, ms, move |_| noise() * 1_500.0)
+    };
+    let word = [quiet(8_000, 1_000), hiss(80), speech(8_000, 600, 6_000.0), quiet(8_000, 500)].concat();
+    let Some(Change::Started { at_us }) = changes(8_000, &word).first().copied() else { panic!("no speech") };
+    assert!(at_us.abs_diff(1_000_000) <= 25_000, "{at_us}");
+    let noisy = [quiet(8_000, 1_000), hiss(1_000), speech(8_000, 600, 9_000.0), quiet(8_000, 500)].concat();
+    let Some(Change::Started { at_us }) = changes(8_000, &noisy).first().copied() else {
+        panic!("no speech")
+    };
+    assert!((1_870_000..2_100_000).contains(&at_us), "{at_us}");
+}
+
+#[test]
 fn clicks_are_silence() {
     let mut samples = quiet(8_000, 4_000);
     for at in [5_000, 12_345, 12_900, 20_000] {

@@ -16,7 +16,7 @@ use talkif_media::jitter::{Arrival, Frame, JitterBuffer};
 use talkif_media::plc::Concealer;
 use talkif_media::quality::{Observed, mos};
 use talkif_media::rtp::Packet;
-use talkif_media::sdp::{Agreed, Remote};
+use talkif_media::sdp::{Agreed, Direction, Remote};
 use talkif_media::telephone_event;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -89,7 +89,8 @@ impl Media {
             codec: agreed.codec,
             telephone_event: agreed.telephone_event,
             far_listens: remote.direction.listens() && remote.port != 0,
-            far_sends: remote.direction.sends() && remote.port != 0,
+            // A far end that holds the call may play music or nothing: its silence means nothing.
+            far_sends: remote.direction == Direction::SendRecv && remote.port != 0,
         };
         let mut incoming = lock(&self.incoming);
         incoming.telephone_event = agreed.telephone_event;

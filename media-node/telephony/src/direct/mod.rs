@@ -1,12 +1,12 @@
 //! SIP and RTP without `LiveKit`: dials carriers and phones directly and takes their calls.
 //!
-//! [`DirectTelephony`] owns the SIP stack. Every call is one control task ([`call`]) that owns
-//! the dialog, and one receiving task for its audio ([`media`]); the leg that the user holds
+//! [`DirectTelephony`] owns the SIP stack. Every call is one control task (`call`) that owns
+//! the dialog, and one receiving task for its audio (`media`); the leg that the user holds
 //! only has queues to the first and shares the second. A call's task ends with the call and
 //! takes its dialog out of the stack.
 //!
-//! To support another SIP method inside calls, see [`requests`]; another meaning of a final
-//! status, see [`status`].
+//! To support another SIP method inside calls, see `requests`; another meaning of a final
+//! status, see `status`.
 //!
 //! The stack logs whole messages, numbers included, at `info`. Keep it at `warn`: see
 //! [`LOG_DIRECTIVE`].
