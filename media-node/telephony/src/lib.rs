@@ -1,6 +1,6 @@
 //! Telephone legs. [`CallLeg`] is the port: 20 ms frames in and out, events, hang-up, transfer.
 //! [`direct`] is its SIP leg without `LiveKit`; a `LiveKit` leg fits the same port.
-//! [`virtual_leg`] has no network at all, for tests of what sits on a leg. [`pacer`] is the 20 ms
+//! [`mod@virtual_leg`] has no network at all, for tests of what sits on a leg. [`pacer`] is the 20 ms
 //! clock that drives whatever leg.
 //!
 //! This crate knows SIP and RTP. It does not know conversations, accounts or databases.

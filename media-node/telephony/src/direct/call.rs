@@ -2,33 +2,27 @@
 //! deadlines. It reports every event of the leg, `Ended` exactly once and last, and takes the
 //! dialog out of the stack when it is over.
 
+use super::ending::{Asked, End};
 use super::leg::{Command, Queues};
 use super::media::{Gap, Media};
 use super::pending::Slot;
 use super::stack::Stack;
-use super::status::{refused, status_of};
 use super::transfer::Transfer;
-use crate::port::{LegError, LegEvent, Rejection};
+use crate::port::{LegError, LegEvent};
 use rsipstack::dialog::DialogId;
-use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TerminatedReason};
+use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::invitation::InviteAsyncResult;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, StatusCode};
+use rsipstack::sip::Header;
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
 use talkif_media::sdp::{self, Local, Remote, SdpError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::DropGuard;
 
-/// After CANCEL or BYE the far end gets this long to say its last word; then the call is over
-/// without it.
-const LAST_WORD: Duration = Duration::from_secs(4);
-/// The INVITE transaction is given up this long after the call's end: longer than SIP's own
-/// timer B.
-const INVITE_REMAINS: Duration = Duration::from_secs(40);
 /// How often the media is checked for life.
 const MEDIA_CHECK: Duration = Duration::from_millis(500);
 
@@ -46,12 +40,12 @@ pub(super) struct Call {
     pub(super) news_in: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
     states: DialogStateReceiver,
-    side: Side,
-    first_id: DialogId,
+    pub(super) side: Side,
+    pub(super) first_id: DialogId,
     ring_until: Instant,
     rings: bool,
     leg_is_gone: bool,
-    asked: Option<Asked>,
+    pub(super) asked: Option<Asked>,
     media_check: Instant,
     _receiving: DropGuard,
 }
@@ -77,19 +71,6 @@ pub(super) enum Side {
 pub(super) enum News {
     /// The final status of our REFER; `None` if there was no answer.
     ReferAnswered(Option<u16>),
-}
-
-/// We asked for the end; the far end's confirmation is awaited until `until`.
-struct Asked {
-    how: LegEnd,
-    status: Option<u16>,
-    until: Instant,
-}
-
-/// How the call ended.
-pub(super) struct End {
-    how: LegEnd,
-    status: Option<u16>,
 }
 
 /// What a step of the task leads to: the end, or more steps.
@@ -293,54 +274,6 @@ impl Call {
         accepted.map_err(|error| refuse(&error.to_string()))
     }
 
-    fn reject(&mut self, why: Rejection) -> Result<(), LegError> {
-        let waits = self.asked.is_none() && self.dialog.state().can_cancel();
-        if !waits || !matches!(self.side, Side::Inbound { .. }) {
-            return Err(refuse("the call does not wait for an answer"));
-        }
-        let status = match why {
-            Rejection::UnknownNumber => StatusCode::NotFound,
-            Rejection::NoFlow => StatusCode::TemporarilyUnavailable,
-            Rejection::Busy => StatusCode::BusyHere,
-            Rejection::Unavailable => StatusCode::ServiceUnavailable,
-        };
-        self.refuse_caller(LegEnd::LocalHangup, status)
-    }
-
-    fn refuse_caller(&mut self, how: LegEnd, status: StatusCode) -> Result<(), LegError> {
-        self.note_asked(how, Some(status.code()));
-        self.dialog.reject(Some(status), None).map_err(|error| refuse(&error.to_string()))
-    }
-
-    fn hang_up(&mut self) {
-        let unanswered = matches!(self.side, Side::Outbound { .. }) && self.answered.is_none();
-        let how = if unanswered { LegEnd::Canceled } else { LegEnd::LocalHangup };
-        self.ask_to_end(how, None);
-    }
-
-    /// CANCEL, BYE or a refusal, whatever the call's state wants. Only the first wish counts.
-    pub(super) fn ask_to_end(&mut self, how: LegEnd, status: Option<u16>) {
-        if self.asked.is_some() {
-            return;
-        }
-        if matches!(self.side, Side::Inbound { .. }) && self.dialog.state().can_cancel() {
-            // A caller who hears nothing of us hears that we are not available.
-            let _ = self.refuse_caller(how, StatusCode::TemporarilyUnavailable);
-            return;
-        }
-        self.note_asked(how, status);
-        let dialog = self.dialog.clone();
-        tokio::spawn(async move {
-            if let Err(error) = dialog.hangup().await {
-                tracing::debug!(%error, "hanging up failed");
-            }
-        });
-    }
-
-    fn note_asked(&mut self, how: LegEnd, status: Option<u16>) {
-        self.asked = Some(Asked { how, status, until: Instant::now() + LAST_WORD });
-    }
-
     fn next_deadline(&self) -> Instant {
         if let Some(asked) = &self.asked {
             return asked.until;
@@ -381,46 +314,9 @@ impl Call {
         }
     }
 
-    fn terminated(&mut self, reason: &TerminatedReason) -> End {
-        let status = status_of(reason);
-        if let Some(asked) = self.asked.take() {
-            return End { how: asked.how, status: asked.status.or(status) };
-        }
-        let how = match (reason, status) {
-            (TerminatedReason::UacBye | TerminatedReason::UasBye, _) => LegEnd::RemoteHangup,
-            (TerminatedReason::UacCancel, _) => LegEnd::Canceled,
-            (TerminatedReason::Timeout, _) => LegEnd::Failed { detail: "no ACK for our answer".to_owned() },
-            (_, Some(status)) => refused(status),
-            (_, None) => LegEnd::Failed { detail: format!("{reason:?}") },
-        };
-        End { how, status }
-    }
-
-    fn end_unless_asked(&mut self, how: LegEnd) -> End {
-        let asked = self.asked.take();
-        asked.map_or(End { how, status: None }, |asked| End { how: asked.how, status: asked.status })
-    }
-
     pub(super) fn report(&self, event: LegEvent) {
         // A leg that was dropped does not listen.
         let _ = self.queues.events.send(event);
-    }
-
-    async fn finish(self, end: End) {
-        let End { how, status: sip_status } = end;
-        tracing::info!(sip_call_id = %self.first_id.call_id, ended = ?how, sip_status, "the call ended");
-        self.report(LegEvent::Ended { how, sip_status });
-        let Self { stack, dialog, side, first_id, .. } = self;
-        // The stack registers an answered dialog only after its INVITE's task is done: removing
-        // it earlier would leave it there for ever.
-        if let Side::Outbound { mut invite } = side {
-            let done = invite.is_finished() || timeout(INVITE_REMAINS, &mut invite).await.is_ok();
-            if !done {
-                invite.abort();
-            }
-        }
-        stack.layer.remove_dialog(&first_id);
-        stack.layer.remove_dialog(&dialog.id());
     }
 }
 
@@ -434,7 +330,8 @@ impl Side {
     }
 }
 
-fn refuse(why: &str) -> LegError {
+/// A wish that the call's state does not allow.
+pub(super) fn refuse(why: &str) -> LegError {
     LegError(why.to_owned())
 }
 

@@ -14,6 +14,7 @@
 mod auth;
 mod call;
 mod config;
+mod ending;
 mod inbound;
 mod leg;
 mod media;
