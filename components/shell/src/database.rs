@@ -54,7 +54,11 @@ impl Db for SpinDb {
     }
 }
 
-async fn query(connection: &Connection, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
+async fn query(
+    connection: &Connection,
+    statement: &Statement,
+    params: Vec<Param>,
+) -> Result<Vec<Row>, DbError> {
     let params: Vec<ParameterValue> = params.into_iter().map(parameter).collect();
     let mut result = connection.query(statement.sql, params).await.map_err(failure)?;
     let columns: Arc<[String]> = result.columns().iter().map(|column| column.name.clone()).collect();

@@ -56,9 +56,7 @@ const DATABASE_RETRY_SECONDS: u64 = 5;
 /// A database failure as the client may see it.
 pub(crate) fn database(error: DbError) -> Problem {
     match error {
-        DbError::Unavailable(_) => {
-            Problem::unavailable(error.to_string(), DATABASE_RETRY_SECONDS)
-        }
+        DbError::Unavailable(_) => Problem::unavailable(error.to_string(), DATABASE_RETRY_SECONDS),
         _ => Problem::internal(error.to_string()),
     }
 }

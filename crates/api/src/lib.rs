@@ -20,7 +20,6 @@ pub mod http;
 mod idempotency;
 mod leads;
 mod numbers;
-mod pending;
 pub mod openapi;
 pub mod ports;
 pub mod routes;

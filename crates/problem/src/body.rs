@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_validation_problem_has_the_documented_body() {
-        let error = FieldError::new("toNumber", FieldCode::InvalidFormat, "Phone number must be in E.164 format");
+        let error =
+            FieldError::new("toNumber", FieldCode::InvalidFormat, "Phone number must be in E.164 format");
         let body = serde_json::to_value(Problem::fields(vec![error]).body("01234567")).unwrap();
         let expected = json!({
             "code": "validation_failed",

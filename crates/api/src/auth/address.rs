@@ -24,9 +24,11 @@ mod tests {
 
     #[test]
     fn addresses_come_with_and_without_a_port() {
-        for (text, expected) in
-            [("203.0.113.9:4711", "203.0.113.9"), ("[2001:db8::1]:80", "2001:db8::1"), ("::ffff:10.0.0.1", "10.0.0.1")]
-        {
+        for (text, expected) in [
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+        ] {
             assert_eq!(parse(text), expected.parse().ok(), "{text}");
         }
         assert_eq!(parse("localhost"), None);

@@ -137,7 +137,11 @@ pub(crate) struct WantedKey {
 fn check(body: CreateApiKey, now_us: i64) -> Result<WantedKey, Problem> {
     let mut errors = Vec::new();
     if !(1..=MAX_NAME).contains(&body.name.trim().chars().count()) || body.name.contains('\0') {
-        errors.push(FieldError::new("name", FieldCode::OutOfRange, format!("It must be 1 to {MAX_NAME} characters")));
+        errors.push(FieldError::new(
+            "name",
+            FieldCode::OutOfRange,
+            format!("It must be 1 to {MAX_NAME} characters"),
+        ));
     }
     let scopes = check_scopes(&body.scopes, &mut errors);
     check_cidrs(&body.allowed_cidrs, &mut errors);
@@ -189,7 +193,9 @@ fn check_expiry(text: &str, now_us: i64, errors: &mut Vec<FieldError>) -> Option
     let expires = text.parse::<Timestamp>().map(|time| time.as_microsecond()).ok();
     match expires {
         Some(expires_us) if expires_us > now_us => return expires,
-        Some(_) => errors.push(FieldError::new("expires_at", FieldCode::BelowMinimum, "It must lie in the future")),
+        Some(_) => {
+            errors.push(FieldError::new("expires_at", FieldCode::BelowMinimum, "It must lie in the future"))
+        }
         None => errors.push(FieldError::new("expires_at", FieldCode::InvalidFormat, "It must be RFC 3339")),
     }
     None

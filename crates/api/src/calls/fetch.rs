@@ -28,12 +28,8 @@ const ARTIFACT_SECONDS: i64 = 24 * 60 * 60;
 pub(crate) async fn fetch(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let id: CallId = incoming.id("id")?;
     let include = Include::read(incoming.query("include").as_deref())?;
-    let params = vec![
-        caller.account.sql().into(),
-        id.sql().into(),
-        include.transcript.into(),
-        include.trace.into(),
-    ];
+    let params =
+        vec![caller.account.sql().into(), id.sql().into(), include.transcript.into(), include.trace.into()];
     let row = app.ports.db.query_one(&calls_read::FETCH, params).await.map_err(database)?;
     let row = row.ok_or_else(|| not_found("call"))?;
     Reply::ok(&read(&app, id, &row).map_err(database)?)
@@ -55,7 +51,11 @@ impl Include {
                 "trace" => include.trace = true,
                 _ => {
                     let message = "It takes `transcript` and `trace`";
-                    return Err(Problem::fields(vec![FieldError::new("include", FieldCode::OutOfRange, message)]));
+                    return Err(Problem::fields(vec![FieldError::new(
+                        "include",
+                        FieldCode::OutOfRange,
+                        message,
+                    )]));
                 }
             }
         }

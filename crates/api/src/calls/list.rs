@@ -37,7 +37,8 @@ fn filter<T: std::str::FromStr>(
     sql: impl Fn(T) -> String,
 ) -> Result<Param, Problem> {
     let Some(text) = incoming.query(name) else { return Ok(Param::Text(None)) };
-    let wrong = |_| Problem::fields(vec![FieldError::new(name, FieldCode::OutOfRange, "There is no such value")]);
+    let wrong =
+        |_| Problem::fields(vec![FieldError::new(name, FieldCode::OutOfRange, "There is no such value")]);
     text.parse().map(|value| Param::from(sql(value))).map_err(wrong)
 }
 

@@ -95,7 +95,7 @@ pub(crate) async fn write(
 
 /// All mistakes of the source. JSON that is not JSON has the code it has on every other route.
 fn invalid(errors: Vec<FlowError>, format: Format) -> Problem {
-    let syntax = errors.first().filter(|error| format == Format::Json && error.code == "syntax");
+    let syntax = errors.first().filter(|error| format == Format::Json && error.code == "invalid_json");
     let mut problem = match syntax {
         Some(error) => {
             let place = format!("line {}, column {}", error.line, error.column);
@@ -103,9 +103,9 @@ fn invalid(errors: Vec<FlowError>, format: Format) -> Problem {
         }
         None => Problem::new(Code::FlowStructureInvalid, "The flow's source has errors"),
     };
-    let fields = errors.into_iter().map(|error| {
-        FieldError::new(error.path, error.code, error.message).at(error.line, error.column)
-    });
+    let fields = errors
+        .into_iter()
+        .map(|error| FieldError::new(error.path, error.code, error.message).at(error.line, error.column));
     problem.errors = fields.collect();
     problem
 }

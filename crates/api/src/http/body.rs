@@ -3,8 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use talkif_problem::{Code, FieldCode, FieldError, Problem};
 
 /// Larger bodies are refused: 1 MiB holds a list of 1000 leads with room to spare.
@@ -43,16 +42,18 @@ pub(super) fn unsupported(allowed: &str) -> Problem {
 /// Parses JSON; an error names the field, or line and column.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let path = error.path().to_string();
-        json_problem(&path, error.inner())
-    })?;
-    source.end().map_err(|error| json_problem("", &error))?;
+    let value = serde_path_to_error::deserialize(&mut source)
+        .map_err(|error| json_problem(bytes, &error.path().to_string(), error.inner()))?;
+    source.end().map_err(|error| syntax_problem(&error))?;
     Ok(value)
 }
 
-fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
-    if error.classify() == Category::Data { shape_problem(path, error) } else { syntax_problem(error) }
+/// A field of the wrong shape is only worth a word where the rest of the body is JSON at all.
+fn json_problem(bytes: &[u8], path: &str, error: &serde_json::Error) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Err(syntax) => syntax_problem(&syntax),
+        Ok(_) => shape_problem(path, error),
+    }
 }
 
 fn syntax_problem(error: &serde_json::Error) -> Problem {
@@ -106,8 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn text_after_the_value_is_broken_json() {
+    fn text_after_the_value_or_none_at_all_is_broken_json() {
         assert_eq!(problem(r#"{"phone":"+90"} x"#).code, Code::InvalidJson);
+        assert_eq!(problem(r#"{"phnoe":"#).code, Code::InvalidJson);
     }
 
     #[test]

@@ -56,7 +56,10 @@ impl Incoming {
     pub fn id<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
         let text = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-            Problem::new(Code::InvalidIdFormat, format!("`{name}` in the path is not an id of the expected kind"))
+            Problem::new(
+                Code::InvalidIdFormat,
+                format!("`{name}` in the path is not an id of the expected kind"),
+            )
         })
     }
 
@@ -74,7 +77,11 @@ impl Incoming {
         let number = |name: &str, default: i64| match self.query(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| {
-                Problem::fields(vec![FieldError::new(name, FieldCode::InvalidFormat, "It must be a whole number")])
+                Problem::fields(vec![FieldError::new(
+                    name,
+                    FieldCode::InvalidFormat,
+                    "It must be a whole number",
+                )])
             }),
         };
         Page { limit: number("limit", 20)?, offset: number("offset", 0)? }.checked()

@@ -60,7 +60,7 @@ impl Page {
 
 /// What a list says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct PageMeta {
+pub(crate) struct PageMeta {
     /// All entries there are.
     pub total: i64,
     /// The limit that was applied.

@@ -7,7 +7,7 @@ use talkif_model::event::EventType;
 use talkif_model::flow::FlowMatch;
 use talkif_model::{FlowId, Personal};
 use talkif_problem::{Code, FieldCode, FieldError, Problem};
-use crate::pending::routing::{self, LeadFacts};
+use talkif_rules::router::{self, LeadTraits};
 use talkif_store::{DbError, Row};
 use uuid::Uuid;
 
@@ -77,7 +77,10 @@ impl Facts {
     /// Chooses flow and number for `lead`, or says why it cannot be called.
     pub(super) fn admit(&self, lead: &CheckedLead) -> Result<Admitted<'_>, Problem> {
         if self.blocked.contains(&Personal(lead.phone.to_string())) {
-            return Err(Problem::new(Code::ContactOnDncList, "The number is on the do-not-call list or has opted out"));
+            return Err(Problem::new(
+                Code::ContactOnDncList,
+                "The number is on the do-not-call list or has opted out",
+            ));
         }
         let flow = self.flow(lead)?;
         Ok(Admitted { flow, from_number: self.number(lead, flow)?, endpoints: &self.endpoints })
@@ -86,7 +89,8 @@ impl Facts {
     /// The published flow of this id.
     pub(super) fn published(&self, wanted: &FlowId) -> Result<&Candidate, Problem> {
         self.flows.iter().find(|flow| flow.id == *wanted).ok_or_else(|| {
-            let error = FieldError::new("flow_id", FieldCode::OutOfRange, "There is no published flow of this id");
+            let error =
+                FieldError::new("flow_id", FieldCode::OutOfRange, "There is no published flow of this id");
             Problem::new(Code::FlowNotPublished, "The flow is not published").with_field(error)
         })
     }
@@ -95,16 +99,14 @@ impl Facts {
         if let Some(wanted) = &lead.flow_id {
             return self.published(wanted);
         }
-        let facts = LeadFacts {
-            source: Some(&lead.source),
+        let traits = LeadTraits {
+            source: &lead.source,
             campaign: lead.campaign.as_deref(),
             intent: lead.intent.as_deref(),
             language: lead.language.as_deref(),
         };
-        routing::choose(self.flows.iter().map(|flow| (&flow.matches, flow)), &facts).ok_or_else(|| {
-            Problem::new(Code::BusinessRuleViolation, "No published flow takes this lead; name one with `flow_id`")
-                .with_field(FieldError::new("flow_id", FieldCode::Required, "No published flow matches the lead"))
-        })
+        let best = router::route(traits, self.flows.iter().map(|flow| (&flow.id, &flow.matches)));
+        best.map_or_else(|| Err(nothing_matches()), |id| self.published(id))
     }
 
     fn number(&self, lead: &CheckedLead, flow: &Candidate) -> Result<&str, Problem> {
@@ -115,8 +117,18 @@ impl Facts {
         };
         number.map(|number| number.phone.as_str()).ok_or_else(|| {
             let problem = Problem::new(Code::PhoneNumberNotActive, "The account has no such active number");
-            let error = FieldError::new("from_number", FieldCode::OutOfRange, "It is not an active number of the account");
+            let error = FieldError::new(
+                "from_number",
+                FieldCode::OutOfRange,
+                "It is not an active number of the account",
+            );
             if lead.from_number.is_some() { problem.with_field(error) } else { problem }
         })
     }
+}
+
+fn nothing_matches() -> Problem {
+    let error = FieldError::new("flow_id", FieldCode::Required, "No published flow matches the lead");
+    let detail = "No published flow takes this lead; name one with `flow_id`";
+    Problem::new(Code::BusinessRuleViolation, detail).with_field(error)
 }

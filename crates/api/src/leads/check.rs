@@ -102,7 +102,11 @@ fn check_length(field: &str, text: &str, most: usize) -> Result<(), FieldError> 
         return Err(FieldError::new(field, FieldCode::InvalidFormat, "It must not contain NUL"));
     }
     if text.chars().count() > most {
-        return Err(FieldError::new(field, FieldCode::TooLong, format!("It must be at most {most} characters")));
+        return Err(FieldError::new(
+            field,
+            FieldCode::TooLong,
+            format!("It must be at most {most} characters"),
+        ));
     }
     Ok(())
 }
@@ -111,17 +115,26 @@ fn check_language(language: &str) -> Result<(), FieldError> {
     if language.len() == 2 && language.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return Ok(());
     }
-    Err(FieldError::new("language", FieldCode::InvalidLanguageCode, "It must be an ISO 639-1 code, such as `tr`"))
+    Err(FieldError::new(
+        "language",
+        FieldCode::InvalidLanguageCode,
+        "It must be an ISO 639-1 code, such as `tr`",
+    ))
 }
 
 fn check_timezone(zone: &str) -> Result<(), FieldError> {
     jiff::tz::db().get(zone).map(drop).map_err(|_| {
-        FieldError::new("timezone", "invalid_timezone", "It must be an IANA time zone, such as `Europe/Istanbul`")
+        FieldError::new(
+            "timezone",
+            "invalid_timezone",
+            "It must be an IANA time zone, such as `Europe/Istanbul`",
+        )
     })
 }
 
 fn check_phone(field: &str, number: &Personal<String>, country: Option<&str>) -> Result<E164, FieldError> {
-    phone::normalise(&number.0, country).map_err(|error| FieldError::new(field, error.code(), error.to_string()))
+    phone::normalise(&number.0, country)
+        .map_err(|error| FieldError::new(field, error.code(), error.to_string()))
 }
 
 fn check_within(within: &Within) -> Result<u32, FieldError> {
@@ -188,7 +201,8 @@ mod tests {
 
     #[test]
     fn the_quickstart_lead_is_well_formed() {
-        let lead = checked(json!({"event": "lead.created", "intent": "pricing", "call_within": 60})).ok().unwrap();
+        let lead =
+            checked(json!({"event": "lead.created", "intent": "pricing", "call_within": 60})).ok().unwrap();
         assert_eq!(lead.phone.as_str(), "+905321234218");
         assert_eq!(lead.call_within_s, Some(60));
     }
@@ -223,7 +237,9 @@ mod tests {
 
     #[test]
     fn spans_of_time_are_read_in_seconds_minutes_and_hours() {
-        for (text, seconds) in [("60s", Some(60)), ("2m", Some(120)), ("1h", Some(3_600)), ("90", Some(90)), ("m", None)] {
+        for (text, seconds) in
+            [("60s", Some(60)), ("2m", Some(120)), ("1h", Some(3_600)), ("90", Some(90)), ("m", None)]
+        {
             assert_eq!(parse_seconds(text), seconds, "{text}");
         }
     }

@@ -41,7 +41,8 @@ pub(crate) async fn create_list(app: Arc<App>, caller: Caller, incoming: Incomin
     let leads = check_each(list);
     let request = Request { app: &app, caller: &caller, route: "create_list", idempotency: &idempotency };
     let numbers = phones(leads.iter().flatten().map(|lead| &lead.phone));
-    let own_number = leads.iter().flatten().find_map(|lead| lead.from_number.as_ref()).map(ToString::to_string);
+    let own_number =
+        leads.iter().flatten().find_map(|lead| lead.from_number.as_ref()).map(ToString::to_string);
     let facts = request.facts(numbers, Some(&flow), own_number).await?;
     if let Some(earlier) = facts.earlier {
         return idempotency.replay(&earlier.body_sha256, earlier.status, earlier.response);

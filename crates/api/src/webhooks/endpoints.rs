@@ -164,7 +164,10 @@ pub(crate) async fn make(
     ];
     let row = app.ports.db.query_one(&webhooks_admin::CREATE, params).await.map_err(database)?;
     let row = row.ok_or_else(|| {
-        Problem::new(Code::BusinessRuleViolation, "An account has at most 20 webhook endpoints; delete one first")
+        Problem::new(
+            Code::BusinessRuleViolation,
+            "An account has at most 20 webhook endpoints; delete one first",
+        )
     })?;
     let endpoint = WebhookEndpoint {
         endpoint_id: id,

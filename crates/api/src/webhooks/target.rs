@@ -2,7 +2,7 @@
 //! at every delivery.
 
 use http::Uri;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest URL.
 const MAX_LENGTH: usize = 2_000;
@@ -32,12 +32,37 @@ pub(super) fn check(url: &str, local_mode: bool) -> Result<(), &'static str> {
 fn is_private(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     if let Ok(address) = host.parse::<IpAddr>() {
-        return !crate::pending::net::is_public(address);
+        return !is_public(address);
     }
     // A last label without letters is an address in disguise (0x7f000001, 127.1).
     let label = host.rsplit('.').next().unwrap_or_default();
     let reserved = ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion"];
     !host.contains('.') || reserved.contains(&label) || !label.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// By the registry of special-purpose IPv4 addresses (RFC 6890).
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let special = address.is_private() || address.is_loopback() || address.is_link_local();
+    let unusable = address.is_unspecified() || address.is_broadcast() || address.is_multicast();
+    let [a, b, c, _] = address.octets();
+    // This network, shared by carriers, protocol assignments, benchmarks, reserved.
+    let assigned =
+        matches!((a, b, c), (0 | 240.., ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _));
+    !(special || unusable || assigned || address.is_documentation())
+}
+
+/// Only global unicast is public, and of it not what carries IPv4 addresses inside (6to4,
+/// Teredo) or is for documentation.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    (0x2000..0x4000).contains(&a) && a != 0x2002 && (a, b) != (0x2001, 0) && (a, b) != (0x2001, 0x0db8)
 }
 
 #[cfg(test)]
@@ -46,7 +71,9 @@ mod tests {
 
     #[test]
     fn public_https_addresses_are_taken() {
-        for url in ["https://hooks.example.com/talkif", "https://93.184.216.34/x", "https://example.com:8443/"] {
+        for url in
+            ["https://hooks.example.com/talkif", "https://93.184.216.34/x", "https://example.com:8443/"]
+        {
             assert_eq!(check(url, false), Ok(()), "{url}");
         }
     }
@@ -54,10 +81,25 @@ mod tests {
     #[test]
     fn private_and_disguised_addresses_are_refused() {
         for url in [
-            "https://127.0.0.1/x", "https://10.1.2.3/x", "https://192.168.0.1/", "https://169.254.169.254/latest",
-            "https://[::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://localhost/x",
-            "https://db.internal/x", "https://printer.local/", "https://intranet/", "https://0x7f000001/",
-            "https://127.1/", "https://2130706433/", "https://LOCALHOST./",
+            "https://127.0.0.1/x",
+            "https://10.1.2.3/x",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/latest",
+            "https://[::1]/",
+            "https://[fd00::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://localhost/x",
+            "https://db.internal/x",
+            "https://printer.local/",
+            "https://intranet/",
+            "https://0x7f000001/",
+            "https://100.64.0.1/",
+            "https://0.0.0.0/",
+            "https://[2002:7f00:1::]/",
+            "https://[64:ff9b::a00:1]/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://LOCALHOST./",
         ] {
             assert!(check(url, false).is_err(), "{url}");
         }
@@ -65,7 +107,9 @@ mod tests {
 
     #[test]
     fn only_https_without_credentials_is_taken() {
-        for url in ["http://example.com/", "ftp://example.com/", "/hooks", "https://u:p@example.com/", "https://"] {
+        for url in
+            ["http://example.com/", "ftp://example.com/", "/hooks", "https://u:p@example.com/", "https://"]
+        {
             assert!(check(url, false).is_err(), "{url}");
         }
     }

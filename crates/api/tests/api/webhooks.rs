@@ -1,0 +1,53 @@
+use crate::world::World;
+use serde_json::json;
+use talkif_rules::secret;
+
+#[tokio::test]
+async fn the_secret_is_shown_once_and_sealed_at_rest() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let body = json!({"url": "https://hooks.example.com/talkif", "events": ["outcome.*", "call.started"]});
+    let made = world.post("/v1/webhook-endpoints", &tenant.key, &body).send().await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let shown = made.body["secret"].as_str().unwrap();
+    assert!(shown.starts_with("whsec_"));
+    let sealed = world.text("select secret from webhook_endpoints").await.unwrap();
+    assert!(!sealed.contains(shown));
+    assert_eq!(secret::open(&world.app.ports.config.sealing_key, &sealed).unwrap(), shown);
+
+    let id = made.body["endpoint_id"].as_str().unwrap();
+    let read = world.get(&format!("/v1/webhook-endpoints/{id}"), &tenant.key).send().await;
+    assert_eq!(read.body["events"], json!(["outcome.*", "call.started"]));
+    assert!(read.body.get("secret").is_none());
+    assert_eq!(world.delete(&format!("/v1/webhook-endpoints/{id}"), &tenant.key).send().await.status, 204);
+    assert_eq!(world.get(&format!("/v1/webhook-endpoints/{id}"), &tenant.key).send().await.status, 404);
+    let empty = world.get("/v1/webhook-endpoints", &tenant.key).send().await;
+    assert_eq!(empty.body, json!({"webhook_endpoints": [], "meta": {"total": 0, "limit": 20, "offset": 0}}));
+}
+
+#[tokio::test]
+async fn private_addresses_and_idle_patterns_are_refused() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let body = json!({"url": "https://169.254.169.254/latest", "events": ["outcomes.*"]});
+    let answer = world.post("/v1/webhook-endpoints", &tenant.key, &body).send().await;
+    assert_eq!(answer.status, 400);
+    let fields: Vec<_> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["url", "events[0]"]);
+}
+
+#[tokio::test]
+async fn an_account_has_20_endpoints() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    for n in 0..=20 {
+        let body = json!({"url": format!("https://hooks.example.com/{n}")});
+        let answer = world.post("/v1/webhook-endpoints", &tenant.key, &body).send().await;
+        assert_eq!(answer.status, if n < 20 { 201 } else { 422 });
+    }
+}
