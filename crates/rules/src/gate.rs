@@ -270,8 +270,10 @@ mod tests {
         }
     }
 
+    type Blocker = fn(&mut GateFacts);
+
     /// Everything that can speak against a call, in the order of the gate, with its name.
-    const BLOCKERS: &[(&str, fn(&mut GateFacts))] = &[
+    const BLOCKERS: &[(&str, Blocker)] = &[
         ("account_suspended", |facts| facts.account_active = false),
         ("lead_closed", |facts| facts.lead_open = false),
         ("opted_out", |facts| facts.opted_out = true),

@@ -26,7 +26,7 @@ pub(super) fn parse_ms(text: &str) -> Option<u64> {
 
 /// A duration in its largest whole unit.
 pub(super) fn in_words(ms: u64) -> String {
-    let unit = UNITS.iter().rev().find(|(_, factor)| ms >= *factor && ms % factor == 0);
+    let unit = UNITS.iter().rev().find(|(_, factor)| ms >= *factor && ms.is_multiple_of(*factor));
     unit.map_or_else(|| format!("{ms}ms"), |(name, factor)| format!("{}{name}", ms / factor))
 }
 

@@ -150,7 +150,7 @@ fn on_the_clock(day: jiff::civil::Date, minute: u16) -> Option<DateTime> {
 fn moments_of(zone: &TimeZone, local: Option<DateTime>) -> impl Iterator<Item = Timestamp> {
     let both = local.map(|local| {
         let moment = zone.to_ambiguous_timestamp(local);
-        [moment.clone().earlier(), moment.later()]
+        [moment.earlier(), moment.later()]
     });
     both.into_iter().flatten().flatten()
 }
