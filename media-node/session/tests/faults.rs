@@ -151,7 +151,7 @@ async fn a_recording_holds_what_was_said_on_both_sides() {
         .unwrap();
     let job = job(&setup);
     assert_eq!(path, format!("eu-west/{}/{}.rec", job.account_id, job.call_id));
-    assert_eq!(folder.files(), [path.clone()]);
+    assert_eq!(folder.files(), std::slice::from_ref(&path));
     assert_eq!(std::fs::metadata(folder.0.join(&path)).unwrap().len(), bytes);
     let wav = wav::read(&decrypt_to_wav(&folder.0.join(&path), &KEY).unwrap()).unwrap();
     assert_eq!(wav.samples.len() as u64, duration_ms * 8 * 2);

@@ -202,15 +202,13 @@ pub(crate) fn spans(reports: &[Report]) -> Vec<&'static str> {
 }
 
 pub(crate) fn troubles(reports: &[Report]) -> Vec<&str> {
-    let detail = |report: &'_ Report| match &report.entry {
-        Entry::Event(Event::Trouble { .. }) => true,
-        _ => false,
-    };
-    let text = |report| match report {
-        &Report { entry: Entry::Event(Event::Trouble { ref detail }), .. } => detail.as_str(),
-        _ => "",
-    };
-    reports.iter().filter(|report| detail(report)).map(text).collect()
+    let mut details = Vec::new();
+    for report in reports {
+        if let Entry::Event(Event::Trouble { detail }) = &report.entry {
+            details.push(detail.as_str());
+        }
+    }
+    details
 }
 
 /// A folder that is gone with the test.
