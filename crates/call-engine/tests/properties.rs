@@ -8,15 +8,23 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use support::flow;
 use talkif_call_engine::io::{
-    Command, Generation, Input, LegEnd, LlmRequest, Message, Output, Provider, Time, Word,
+    Command, Event, Generation, Input, LegEnd, LlmRequest, Message, Output, Provider, Time, Word,
 };
 use talkif_call_engine::{Engine, replay};
-use talkif_model::{Direction, EndReason};
+use talkif_model::{Direction, EndReason, Speaker};
 
 /// One thing that happens. Generations are relative: 0 is the engine's latest request or
 /// utterance, others are stale or invented.
 #[derive(Debug, Clone)]
 enum Act {
+    /// A whole turn of the caller, so that random calls get anywhere.
+    CallerTurn,
+    /// A whole answer of the model, with a tool or without.
+    Answer(usize, Option<usize>),
+    /// The same while the caller makes sounds.
+    AnswerOverSpeech(usize),
+    /// The utterance on the wire is played to its end.
+    AgentFinishes,
     Wait(u64),
     FollowDeadline,
     Ringing,
@@ -40,16 +48,17 @@ enum Act {
     HangUp,
 }
 
+/// The last one forbids further calls and so ends most calls: it is drawn rarely.
 const WORDS: [&str; 9] = [
     "Yes.",
     "mm-hmm",
     "I want to",
     "a demo on Friday.",
-    "Stop calling me.",
     "",
     "…",
     "Hello?",
     "ğüş 12, and",
+    "Stop calling me.",
 ];
 const TEXTS: [&str; 5] = ["Of course. ", "Tell me more, please", "ok", " ", "Noted, then we go on at once. "];
 const TOOLS: [(&str, &str); 9] = [
@@ -68,15 +77,19 @@ fn act() -> impl Strategy<Value = Act> {
     let stale = || prop_oneof![8 => Just(0_u64), 1 => 1_u64..4];
     let score = prop_oneof![Just(None), Just(Some(0.9_f32)), Just(Some(0.1)), Just(Some(f32::NAN))];
     prop_oneof![
+        5 => Just(Act::CallerTurn),
+        6 => (0..TEXTS.len(), prop::option::of(0_usize..4)).prop_map(|(text, tool)| Act::Answer(text, tool)),
+        2 => (0..TEXTS.len()).prop_map(Act::AnswerOverSpeech),
+        5 => Just(Act::AgentFinishes),
         6 => (0_u64..900).prop_map(Act::Wait),
-        4 => Just(Act::FollowDeadline),
+        2 => Just(Act::FollowDeadline),
         1 => Just(Act::Ringing),
         2 => Just(Act::Answered),
         1 => prop_oneof![40 => Just(99_usize), 1 => 0_usize..4].prop_map(Act::Ended),
         1 => prop_oneof![Just('1'), Just('#'), Just('x')].prop_map(Act::Key),
         6 => (0_u64..300).prop_map(Act::SpeechStarted),
         6 => (0_u64..300).prop_map(Act::SpeechEnded),
-        8 => (0..WORDS.len(), any::<bool>(), score).prop_map(|(w, f, s)| Act::Words(w, f, s)),
+        8 => (prop_oneof![60 => 0_usize..8, 1 => Just(8)], any::<bool>(), score).prop_map(|(w, f, s)| Act::Words(w, f, s)),
         8 => (stale(), 0..TEXTS.len()).prop_map(|(g, t)| Act::LlmText(g, t)),
         2 => (stale(), 0..TOOLS.len(), 0_usize..3).prop_map(|(g, t, id)| Act::LlmTool(g, t, id)),
         5 => stale().prop_map(Act::LlmDone),
@@ -206,11 +219,39 @@ impl Call {
         match act {
             Act::Wait(ms) => self.now = self.now.plus_ms(*ms),
             Act::FollowDeadline => self.follow_deadline(),
+            Act::CallerTurn => {
+                let words = Act::Words(3, true, None);
+                self.act_all(&[Act::SpeechStarted(0), Act::Wait(700), Act::SpeechEnded(200), words], serial);
+                self.follow_deadline();
+            }
+            Act::Answer(text, tool) => {
+                self.act_all(&[Act::Wait(200), Act::LlmText(0, *text)], serial);
+                self.act_all(
+                    &tool.map(|tool| Act::LlmTool(0, tool, 0)).into_iter().collect::<Vec<_>>(),
+                    serial,
+                );
+                self.act(&Act::LlmDone(0), serial);
+            }
+            Act::AnswerOverSpeech(text) => {
+                let sound = Act::SpeechStarted(0);
+                self.act_all(&[sound.clone(), Act::Answer(*text, None), sound], serial);
+            }
+            Act::AgentFinishes => {
+                let begin = [Act::TtsStarted(0), Act::Played(0, 20), Act::TtsDone(0, 1_500), Act::Wait(400)];
+                self.act_all(&begin, serial);
+                self.act(&Act::PlayoutFinished(0, 1_500), serial);
+            }
             other => {
                 if let Some(input) = self.input(other, serial) {
                     self.give(input);
                 }
             }
+        }
+    }
+
+    fn act_all(&mut self, acts: &[Act], serial: usize) {
+        for act in acts {
+            self.act(act, serial);
         }
     }
 
@@ -233,6 +274,7 @@ impl Call {
     fn input(&mut self, act: &Act, serial: usize) -> Option<Input> {
         let before = |ms: u64| Time(self.now.0.saturating_sub(ms * 1_000));
         Some(match act {
+            Act::CallerTurn | Act::Answer(..) | Act::AnswerOverSpeech(_) | Act::AgentFinishes => return None,
             Act::Wait(_) | Act::FollowDeadline => return None,
             Act::Ringing => Input::LegRinging,
             Act::Answered => Input::LegAnswered,
@@ -328,7 +370,7 @@ fn directions() -> impl Strategy<Value = Direction> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Also: never an output after the end, always a deadline or the end, history is what was
     /// heard, no agent stays muted, no deadline is kept without progress.
@@ -353,5 +395,56 @@ proptest! {
         call.follow_to_the_end();
         let again = replay(flow::config(call.direction), &call.inputs);
         prop_assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&call.outputs).unwrap());
+    }
+}
+
+/// Connect, two statuses and the entry's node: every call has them.
+const BEGIN_OF_A_CALL: usize = 4;
+
+/// The properties above are worth as much as the states that random calls reach.
+#[test]
+fn random_calls_reach_what_the_properties_are_about() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let acts = prop::collection::vec(act(), 80..120);
+    let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
+    for _ in 0..200 {
+        let acts = acts.new_tree(&mut runner).unwrap().current();
+        let outputs = play(Direction::Outbound, true, &acts).outputs;
+        for (_, output) in outputs.iter().skip(BEGIN_OF_A_CALL) {
+            *reached.entry(kind(output)).or_default() += 1;
+        }
+    }
+    let wanted = [
+        "ask",
+        "cancel",
+        "resume",
+        "stop",
+        "slot",
+        "node",
+        "verdict",
+        "turn of the agent",
+        "false alarm",
+        "interrupted",
+    ];
+    for wanted in wanted {
+        assert!(reached.get(wanted).is_some_and(|count| *count >= 10), "{wanted}: {reached:?}");
+    }
+}
+
+fn kind(output: &Output) -> &'static str {
+    match output {
+        Output::StartLlm { .. } => "ask",
+        Output::CancelLlm { .. } => "cancel",
+        Output::Resume { .. } => "resume",
+        Output::Stop { .. } => "stop",
+        Output::Emit(Event::Slot { .. }) => "slot",
+        Output::Emit(Event::Node { .. }) => "node",
+        Output::Emit(Event::Qualified { .. }) => "verdict",
+        Output::Emit(Event::Interruption { false_alarm: true }) => "false alarm",
+        Output::Emit(Event::Interruption { false_alarm: false }) => "interrupted",
+        Output::Emit(Event::Turn(turn)) if turn.speaker == Speaker::Agent => "turn of the agent",
+        _ => "else",
     }
 }
