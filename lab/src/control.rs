@@ -30,12 +30,10 @@ pub(crate) fn routes(control: Control) -> Router {
         .with_state(control)
 }
 
-#[expect(clippy::unused_async, reason = "axum's handlers are async")]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-#[expect(clippy::unused_async, reason = "axum's handlers are async")]
 async fn put_phone(
     State(control): State<Control>,
     Path(number): Path<String>,
@@ -45,7 +43,6 @@ async fn put_phone(
     StatusCode::NO_CONTENT
 }
 
-#[expect(clippy::unused_async, reason = "axum's handlers are async")]
 async fn log(State(control): State<Control>) -> Json<Vec<CallRecord>> {
     Json(control.log.records())
 }
@@ -66,7 +63,6 @@ enum Orders {
 }
 
 /// Replaces all orders; an empty list ends them.
-#[expect(clippy::unused_async, reason = "axum's handlers are async")]
 async fn put_faults(State(control): State<Control>, Json(orders): Json<Orders>) -> StatusCode {
     control.vendors.faults.replace(match orders {
         Orders::One(fault) => vec![fault],

@@ -1,4 +1,5 @@
 //! Phones from outside: SIP, RTP and the log.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

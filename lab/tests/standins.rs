@@ -1,4 +1,5 @@
 //! The stand-ins from outside, through raw clients.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -201,7 +201,7 @@ impl Decoder {
 
     fn settle(&mut self) -> Option<Heard> {
         // The window that reaches the end, less 4 ms that filters may have eaten.
-        let due = |expected: &mut Expected| self.count - 1 >= expected.end - 10;
+        let due = |expected: &mut Expected| self.count > expected.end - 10;
         let expected = self.expected.take_if(due)?;
         self.settled = Some((expected.copy.piece.clone(), expected.start));
         let loud = self.readings.iter().rev().take(TAIL_HOPS).filter(|r| r.power >= expected.power / 10.0);

@@ -16,7 +16,11 @@ const CHUNK_MS: usize = 100;
 /// What a context is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    Text(String),
+    /// `whole` if its last word is complete.
+    Text {
+        text: String,
+        whole: bool,
+    },
     Flush,
     End,
 }
@@ -48,9 +52,10 @@ impl Context {
         let mut flushes = 0;
         while let Some(piece) = pieces.recv().await {
             match piece {
-                Piece::Text(text) => {
+                Piece::Text { text, whole } => {
                     speaker.pending.push_str(&text);
-                    let words = speaker.whole_words();
+                    let words =
+                        if whole { std::mem::take(&mut speaker.pending) } else { speaker.whole_words() };
                     speaker.speak(&words).await;
                 }
                 Piece::Flush => {

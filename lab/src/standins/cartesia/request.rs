@@ -18,6 +18,8 @@ pub(super) struct Generate {
     /// More text will follow.
     pub(super) goes_on: bool,
     pub(super) flush: bool,
+    /// Speak at once, even if the last word might go on.
+    pub(super) unbuffered: bool,
     pub(super) settings: Settings,
 }
 
@@ -55,6 +57,7 @@ struct Raw {
     flush: bool,
     #[serde(default)]
     add_timestamps: bool,
+    max_buffer_delay_ms: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +107,7 @@ impl Message {
             transcript: raw.transcript.ok_or_else(|| missing("transcript"))?,
             goes_on: raw.goes_on,
             flush: raw.flush,
+            unbuffered: raw.max_buffer_delay_ms == Some(0),
             settings,
         }))
     }

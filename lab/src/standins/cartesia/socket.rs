@@ -83,7 +83,8 @@ impl Contexts {
         }
         let flush = generate.flush.then_some(Piece::Flush);
         let end = (!generate.goes_on).then_some(Piece::End);
-        for piece in [Some(Piece::Text(generate.transcript)), flush, end].into_iter().flatten() {
+        let text = Piece::Text { text: generate.transcript, whole: generate.unbuffered };
+        for piece in [Some(text), flush, end].into_iter().flatten() {
             // A context that has ended in the meantime needs no more text.
             let _ = opened.pieces.send(piece);
         }
