@@ -169,6 +169,18 @@ impl Row {
         }
     }
 
+    /// A nullable boolean.
+    ///
+    /// # Errors
+    /// As [`Row::opt_text`].
+    pub fn opt_bool(&self, column: &str) -> Result<Option<bool>, DbError> {
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Bool(value) => Ok(Some(*value)),
+            other => Err(Self::wrong(column, other)),
+        }
+    }
+
     /// Bytes.
     ///
     /// # Errors

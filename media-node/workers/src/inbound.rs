@@ -5,6 +5,7 @@ use crate::dialer::object;
 use crate::fresh;
 use crate::runner::Stage;
 use crate::running::LEASE_MS;
+use crate::shutdown::Shutdown;
 use crate::variables::Variables;
 use std::sync::Arc;
 use talkif_model::flow::FlowGraph;
@@ -25,6 +26,7 @@ pub(crate) struct Inbound {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) owner: String,
     pub(crate) calls: TaskTracker,
+    pub(crate) shutdown: Shutdown,
 }
 
 /// Who answers a number of ours.
@@ -78,7 +80,7 @@ const NO_SLOT: Refusal = Refusal {
 };
 
 impl Inbound {
-    /// Takes calls until telephony is shut down.
+    /// Takes calls until telephony is shut down; while the node drains, it turns them away.
     pub(crate) async fn run(self) {
         while let Some(incoming) = self.telephony.next_call().await {
             let this = self.clone();
@@ -88,6 +90,9 @@ impl Inbound {
 
     async fn take(self, incoming: IncomingCall) {
         let IncomingCall { from, to, leg } = incoming;
+        if self.shutdown.is_asked() {
+            return reject(leg, Rejection::Unavailable).await;
+        }
         let rung = Rung { call_id: fresh::call_id(), sip_call_id: leg.id().to_owned(), from, to };
         match self.admit(&rung).await {
             Ok((call, job, slot)) => {

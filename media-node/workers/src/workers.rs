@@ -2,7 +2,7 @@
 
 use crate::artifacts::{self, ArtifactServer};
 use crate::courier::{Courier, CourierConfig};
-use crate::dialer::{Dialer, DialerSetup};
+use crate::dialer::{CallStream, Dialer, DialerSetup};
 use crate::fresh;
 use crate::inbound::Inbound;
 use crate::janitor::Janitor;
@@ -162,8 +162,9 @@ impl Workers {
             owner: owner.to_owned(),
             calls: self.calls.clone(),
         });
-        let stream = format!("talkif:{}:calls", config.region);
-        self.duties.spawn(Arc::clone(&dialer).follow(redis, stream, self.shutdown.clone()));
+        let stream =
+            CallStream::new(redis, format!("talkif:{}:calls", config.region), config.node_id.clone());
+        self.duties.spawn(Arc::clone(&dialer).follow(stream, self.shutdown.clone()));
         self.duties.spawn(dialer.sweep(self.shutdown.clone()));
         let inbound = Inbound {
             stage: stage.clone(),
@@ -171,11 +172,9 @@ impl Workers {
             slots,
             owner: owner.to_owned(),
             calls: self.calls.clone(),
+            shutdown: self.shutdown.clone(),
         };
-        let shutdown = self.shutdown.clone();
-        self.duties.spawn(async move {
-            tokio::select! { () = shutdown.asked() => {}, () = inbound.run() => {} }
-        });
+        self.background.spawn(inbound.run());
     }
 }
 

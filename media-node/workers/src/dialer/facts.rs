@@ -117,7 +117,7 @@ impl Facts {
             contact_name: row.opt_text("contact_name")?.map(Personal),
             contact_attributes: Personal(object(row, "contact_attributes")?),
             account: Account::from_row(row)?,
-            consent: opt_bool(row, "consent")?,
+            consent: row.opt_bool("consent")?,
             on_dnc: row.bool("dnc")?,
             opted_out: row.bool("opted_out")?,
             number_calls_today: context::count(row, "number_calls_today")?,
@@ -209,12 +209,4 @@ pub(crate) fn object(row: &Row, column: &str) -> Result<Map<String, Value>, DbEr
         Some(Ok(Value::Object(fields))) => fields,
         _ => Map::new(),
     })
-}
-
-/// The row's getter knows no nullable boolean.
-fn opt_bool(row: &Row, column: &str) -> Result<Option<bool>, DbError> {
-    match row.bool(column) {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => row.opt_text(column).map(|_| None),
-    }
 }

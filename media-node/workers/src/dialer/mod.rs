@@ -11,6 +11,7 @@ mod request;
 mod stream;
 
 pub(crate) use facts::{Account, Facts, object};
+pub(crate) use stream::CallStream;
 
 use crate::runner::Stage;
 use crate::running::LEASE_MS;
@@ -18,7 +19,7 @@ use crate::shutdown::Shutdown;
 use facts::Leased;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{CallStream, Entry};
+use stream::Entry;
 use talkif_model::CallId;
 use talkif_rules::secret::SealingKey;
 use talkif_store::{DbError, Row, dialing};
@@ -84,8 +85,7 @@ impl Dialer {
     }
 
     /// Follows the stream until shut down.
-    pub(crate) async fn follow(self: Arc<Self>, client: redis::Client, key: String, shutdown: Shutdown) {
-        let mut stream = CallStream::new(client, key, self.setup.owner.clone());
+    pub(crate) async fn follow(self: Arc<Self>, mut stream: CallStream, shutdown: Shutdown) {
         while !shutdown.is_asked() {
             let read = tokio::select! {
                 () = shutdown.asked() => break,

@@ -34,7 +34,7 @@ impl From<&StreamId> for Entry {
 }
 
 /// One consumer of the stream.
-pub(super) struct CallStream {
+pub(crate) struct CallStream {
     client: redis::Client,
     key: String,
     consumer: String,
@@ -42,7 +42,8 @@ pub(super) struct CallStream {
 }
 
 impl CallStream {
-    pub(super) const fn new(client: redis::Client, key: String, consumer: String) -> Self {
+    /// `consumer` is best the same after a restart: Redis never forgets one.
+    pub(crate) const fn new(client: redis::Client, key: String, consumer: String) -> Self {
         Self { client, key, consumer, connection: None }
     }
 

@@ -17,7 +17,7 @@ const BATCH: usize = 200;
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// An entry that has its own statement.
-    One(Report),
+    One(Box<Report>),
     /// Entries that are written together.
     Batch(Vec<Report>),
 }
@@ -45,7 +45,7 @@ impl Buffer {
     pub(super) fn next(&mut self) -> Option<Step> {
         let first = self.waiting.pop_front()?;
         if !is_batched(&first.entry) {
-            return Some(Step::One(first));
+            return Some(Step::One(Box::new(first)));
         }
         let more = self.waiting.iter().take(BATCH - 1).take_while(|report| is_batched(&report.entry)).count();
         Some(Step::Batch(std::iter::once(first).chain(self.waiting.drain(..more)).collect()))

@@ -110,7 +110,7 @@ impl Journal {
                         self.take(report, &mut buffer);
                         continue;
                     }
-                    None => Step::One(died()),
+                    None => Step::One(Box::new(died())),
                 },
             };
             match self.write(step, &mut inbox, &mut buffer).await {
@@ -213,7 +213,7 @@ impl Journal {
                 self.notice(&reports);
                 return Ok(Prepared::plain(&journal::RECORD, Records::of(&reports).params()?));
             }
-            Step::One(report) => report,
+            Step::One(report) => *report,
         };
         let at_us = fresh::unix_us(report.at);
         Ok(match report.entry {

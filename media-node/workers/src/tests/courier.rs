@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+/// Status and headers.
+type Answer = (u16, Vec<(&'static str, String)>);
+
 /// A receiver that answers as the script says, then 200.
 #[derive(Clone, Default)]
 pub(super) struct Receiver {
-    answers: Arc<Mutex<VecDeque<(u16, Vec<(&'static str, String)>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 

@@ -1,4 +1,5 @@
 use super::support::*;
+use crate::dialer::CallStream;
 use std::sync::atomic::Ordering;
 use talkif_model::{CallStatus, EndReason, Outcome};
 
@@ -239,8 +240,8 @@ async fn the_stream_brings_a_call_at_once_and_survives_a_redis_that_forgot_every
     let client = redis::Client::open(world.region.redis_url.as_str()).unwrap();
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     let shutdown = never();
-    let following =
-        tokio::spawn(node.dialer.clone().follow(client, "talkif:eu-west:calls".into(), shutdown.clone()));
+    let stream = CallStream::new(client, "talkif:eu-west:calls".into(), "node".into());
+    let following = tokio::spawn(node.dialer.clone().follow(stream, shutdown.clone()));
 
     let (_, first) = world.lead("+12025550111").await;
     add(&mut redis, &first.to_string()).await;

@@ -1,5 +1,6 @@
 use super::support::*;
 use crate::inbound::Inbound;
+use crate::shutdown::Shutdown;
 use std::sync::{Arc, Mutex};
 use talkif_model::CallStatus;
 use talkif_telephony::{IncomingCall, Rejection};
@@ -8,6 +9,15 @@ use tokio_util::task::TaskTracker;
 
 /// Rings once at `to` and waits until the call is over; returns how it was rejected, if it was.
 async fn ring(world: &World, to: &str, slots: usize) -> (Vec<Rejection>, Arc<Sessions>) {
+    ring_while(world, to, slots, never()).await
+}
+
+async fn ring_while(
+    world: &World,
+    to: &str,
+    slots: usize,
+    shutdown: Shutdown,
+) -> (Vec<Rejection>, Arc<Sessions>) {
     let (incoming, calls) = mpsc::unbounded_channel();
     let rejected = Arc::new(Mutex::new(Vec::new()));
     let leg = Box::new(Leg { id: "in@sip".into(), rejected: Arc::clone(&rejected) });
@@ -22,6 +32,7 @@ async fn ring(world: &World, to: &str, slots: usize) -> (Vec<Rejection>, Arc<Ses
         slots: Arc::new(Semaphore::new(slots)),
         owner: "node".into(),
         calls: tracker.clone(),
+        shutdown,
     };
     inbound.run().await;
     tracker.close();
@@ -87,4 +98,14 @@ async fn refused_callers_hear_why_and_are_on_record_where_the_number_is_ours() {
             code
         );
     }
+}
+
+#[tokio::test]
+async fn a_draining_node_turns_callers_away() {
+    let world = World::new().await;
+    let shutdown = never();
+    shutdown.ask();
+    let (rejected, _) = ring_while(&world, OWN_NUMBER, 1, shutdown).await;
+    assert_eq!(rejected, [Rejection::Unavailable]);
+    assert_eq!(world.count("from calls").await, 0);
 }
