@@ -9,8 +9,7 @@
 //! a manifest and a list of imports.
 //!
 //! To offer guests another interface, put its WIT under `wit/deps`, add a folder to
-//! [`capabilities`] with a port, a client, a binding and tests, and link it in
-//! [`capabilities::link`].
+//! [`capabilities`] with a port, a client, a binding and tests, and link it in its `link`.
 
 mod app;
 pub mod capabilities;

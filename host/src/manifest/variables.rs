@@ -87,8 +87,8 @@ mod tests {
     fn manifest(variables: &str) -> Manifest {
         let text = format!(
             "spin_manifest_version = 2\n[application]\nname = \"a\"\n[[trigger.http]]\nroute = \"/\"\n\
-             component = \"c\"\n[component.c]\nsource = \"c.wasm\"\nvariables = {{ url = \"http://{{{{ host }}}}\" }}\n\
-             [variables]\n{variables}"
+             component = \"c\"\n[component.c]\nsource = \"c.wasm\"\n\
+             variables = {{ url = \"http://{{{{ host }}}}\" }}\n[variables]\n{variables}"
         );
         Manifest::parse(&text).unwrap()
     }

@@ -8,6 +8,7 @@
 //!
 //! To support another column type, add it to [`results`], and to [`parameters`] if it can be
 //! sent.
+#![expect(clippy::result_large_err, reason = "the size of an error is given by the WIT")]
 
 mod address;
 mod binding;

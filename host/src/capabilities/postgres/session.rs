@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, RowStream, Statement};
 
 /// Statements kept prepared per connection. Beyond that the guest builds its SQL from data, and
@@ -82,32 +82,32 @@ impl PooledSession {
         InFlight { session: Arc::clone(self), finished: false }
     }
 
-    async fn prepare(&self, statement: &str) -> Result<Statement, Error> {
-        let client = self.client()?;
-        if client.statement_cache.size() >= MAX_PREPARED {
-            client.statement_cache.clear();
-        }
-        client.prepare_cached(statement).await.map_err(query_failed)
-    }
-
-    /// Starts a statement; one whose table changed since it was prepared is prepared once more.
+    /// Starts a statement; one whose tables changed since it was prepared is prepared once more.
     async fn start(&self, text: &str, parameters: &[SqlParameter]) -> Result<(Statement, RowStream), Error> {
-        for attempt in 0.. {
-            let statement = self.prepare(text).await?;
-            let client = self.client()?;
-            let borrowed = parameters.iter().map(|parameter| &**parameter as _);
-            let started =
-                client.query_raw::<_, &(dyn tokio_postgres::types::ToSql + Sync), _>(&statement, borrowed);
-            match started.await {
-                Ok(rows) => return Ok((statement, rows)),
-                Err(error) if attempt == 0 && is_stale(&error) => {
-                    client.statement_cache.remove(text, &[] as &[Type]);
-                }
-                Err(error) => return Err(query_failed(error)),
+        let client = self.client()?;
+        let started = match start_once(client, text, parameters).await {
+            Err(error) if is_stale(&error) => {
+                client.statement_cache.remove(text, &[]);
+                start_once(client, text, parameters).await
             }
-        }
-        unreachable!("the second attempt returns")
+            started => started,
+        };
+        started.map_err(query_failed)
     }
+}
+
+async fn start_once(
+    client: &Object,
+    text: &str,
+    parameters: &[SqlParameter],
+) -> Result<(Statement, RowStream), tokio_postgres::Error> {
+    if client.statement_cache.size() >= MAX_PREPARED {
+        client.statement_cache.clear();
+    }
+    let statement = client.prepare_cached(text).await?;
+    let borrowed = parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync));
+    let rows = client.query_raw(&statement, borrowed).await?;
+    Ok((statement, rows))
 }
 
 #[async_trait]

@@ -77,10 +77,8 @@ async fn fetch(url: String) -> Answer {
     match spin_sdk::http::get(&url).await {
         Ok(response) => {
             let status = response.status().as_u16();
-            let body = response.into_body().collect().await.map(|body| body.to_bytes());
-            json_answer(
-                &json!({"status": status, "body": body.map(|b| String::from_utf8_lossy(&b).into_owned()).ok()}),
-            )
+            let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            json_answer(&json!({"status": status, "body": String::from_utf8_lossy(&body)}))
         }
         Err(error) => json_answer(&json!({"error": format!("{error:?}")})),
     }
