@@ -128,7 +128,7 @@ async fn main() -> Result<()> {
 fn write_ready(path: &Path, lab: &Lab) -> Result<()> {
     let json = serde_json::json!({ "sip": lab.sip(), "http": lab.http() });
     let part = path.with_extension("part");
-    std::fs::write(&part, json.to_string()).context("the ready file cannot be written")?;
+    std::fs::write(&part, format!("{json}\n")).context("the ready file cannot be written")?;
     std::fs::rename(&part, path).context("the ready file cannot be written")
 }
 

@@ -1,1 +1,72 @@
-fn main() {}
+//! The media node: one native process that makes and takes a region's calls.
+//!
+//! This crate only composes: it reads the environment, starts telephony, hands sessions to the
+//! workers, and stops all of it in two steps (drain, then cut). To add a leg or a vendor, go to
+//! `telephony` or `providers`; to add a duty, go to `workers`.
+
+mod compose;
+mod object_store;
+mod runner;
+mod shutdown;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use std::time::Duration;
+use talkif_config::NodeConfig;
+use tracing_subscriber::EnvFilter;
+
+/// Makes and takes the calls of one region. Configured by its environment; see
+/// docs/operations.md.
+#[derive(Parser)]
+#[command(name = "talkif-node", version)]
+struct Args {
+    /// Let calls go on for at most this many seconds when told to stop.
+    #[arg(long, default_value_t = 120)]
+    drain_s: u64,
+    /// Log as JSON, one object a line.
+    #[arg(long)]
+    log_json: bool,
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    let args = Args::parse();
+    start_logging(args.log_json);
+    match run(&args).await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the node cannot run");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<()> {
+    let config = NodeConfig::from_env().context("configuration")?;
+    let node = compose::Node::start(&config).await?;
+    tracing::info!(region = %config.region, node = config.node_id, sip = %node.sip_address(), "ready");
+    if let Some(path) = &config.ready_file {
+        std::fs::write(path, format!("{}\n", node.sip_address())).context("writing the ready file")?;
+    }
+    shutdown::asked().await?;
+    tracing::info!(calls = node.calls(), "draining");
+    tokio::select! {
+        () = node.drain(Duration::from_secs(args.drain_s)) => tracing::info!("stopped"),
+        asked = shutdown::asked() => {
+            asked?;
+            tracing::warn!("told twice: calls are cut");
+        }
+    }
+    Ok(())
+}
+
+/// Libraries that log whole messages, and with them numbers and spoken words. Nobody may turn
+/// them on.
+const PERSONAL_LOGS_OFF: &str = "rsipstack=warn,async_openai=off";
+
+fn start_logging(json: bool) {
+    let chosen = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::new(format!("{chosen},{PERSONAL_LOGS_OFF}"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    if json { logs.json().init() } else { logs.init() }
+}

@@ -14,8 +14,8 @@ pub(crate) struct Expectation {
 }
 
 impl Expectation {
-    /// By persona. A caller who hangs up early leaves no verdict or an open one.
-    pub(crate) const fn of(persona: Persona) -> Self {
+    /// By persona. A conversation that was cut short is `not_fit`, inconclusive.
+    pub(crate) fn of(persona: Persona) -> Self {
         const ENDED: &[&str] = &["agent_completed", "caller_hangup"];
         let talk = |outcomes| Self { status: "completed", end_reasons: ENDED, outcomes, talked: true };
         match persona {
@@ -24,7 +24,7 @@ impl Expectation {
             Persona::Declines | Persona::SaysStop => talk(&[Some("not_fit")]),
             Persona::WrongNumber => talk(&[Some("wrong_number")]),
             Persona::Voicemail | Persona::Silent => talk(&[Some("no_answer")]),
-            Persona::HangsUp => Self { end_reasons: &["caller_hangup"], ..talk(&[None, Some("no_answer"), Some("not_fit")]) },
+            Persona::HangsUp => Self { end_reasons: &["caller_hangup"], ..talk(&[Some("not_fit")]) },
             Persona::Busy => Self { status: "busy", end_reasons: &["busy"], outcomes: &[Some("no_answer")], talked: false },
             Persona::NoAnswer => {
                 Self { status: "no_answer", end_reasons: &["no_answer"], outcomes: &[Some("no_answer")], talked: false }

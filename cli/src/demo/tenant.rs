@@ -1,7 +1,21 @@
 //! An account with a number, a key and a webhook endpoint, as `up` and `demo` need one.
 
-use crate::stack::Stack;
-use anyhow::Result;
+use crate::stack::{Stack, TRUNK_PASSWORD, TRUNK_USER};
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use rand::RngCore as _;
+use std::sync::Arc;
+use talkif_api::bootstrap::{Bootstrap, KeyPlan, NumberPlan, WebhookPlan, bootstrap};
+use talkif_api::ports::{Clock, Config, Limits, Ports, RedisAway, Rng, Streams};
+use talkif_api::App;
+use talkif_rules::api_key::Mode;
+use talkif_rules::secret::SealingKey;
+use talkif_store::Db;
+use talkif_store::native;
+
+/// The number of a local account. Its range is reserved for use in fiction, so that it is
+/// nobody's.
+const NUMBER: &str = "+442079460123";
 
 /// A customer of this installation.
 pub(crate) struct Tenant {
@@ -15,8 +29,93 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     /// Makes the account `name`, its number on the lab's carrier, and an endpoint at
-    /// `webhook_url`.
-    pub(crate) async fn create(_stack: &Stack, _name: &str, _webhook_url: &str) -> Result<Self> {
-        anyhow::bail!("bootstrap pending")
+    /// `webhook_url`. Run again, it finds the account and makes a new key and secret: those
+    /// shown before are lost by design.
+    pub(crate) async fn create(stack: &Stack, name: &str, webhook_url: &str) -> Result<Self> {
+        let app = App::new(ports(stack).await?);
+        let made = bootstrap(&app, plan(stack, name, webhook_url)?).await.context("setting up the account")?;
+        let secret = made.webhook_secrets.into_iter().next().flatten();
+        Ok(Self {
+            key: made.api_key.context("no key was made")?,
+            webhook_secret: secret.context("no webhook secret was made")?,
+            number: NUMBER.to_owned(),
+        })
+    }
+}
+
+fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
+    let region = stack.options().region;
+    let carrier = stack.lab.as_ref().map(|lab| lab.sip.clone());
+    let number = NumberPlan {
+        phone: NUMBER.parse()?,
+        friendly_name: Some("Local line".to_owned()),
+        termination_uri: carrier.or_else(|| std::env::var("TALKIF_TRUNK").ok()).context("TALKIF_TRUNK names no carrier")?,
+        transport: "udp".to_owned(),
+        credentials: Some((TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned())),
+        flow_id: None,
+    };
+    Ok(Bootstrap {
+        account: name.to_owned(),
+        home: region,
+        strict_residency: false,
+        edges: vec![(region, stack.api_url.clone())],
+        key: KeyPlan { name: "local".to_owned(), mode: Mode::Live, renew: true },
+        flows: Vec::new(),
+        numbers: vec![number],
+        webhooks: vec![WebhookPlan { url: webhook_url.to_owned(), events: vec!["*".to_owned()], renew: true }],
+    })
+}
+
+async fn ports(stack: &Stack) -> Result<Ports> {
+    let db: Arc<dyn Db> = Arc::new(native::connect(&stack.database_url).await?);
+    let directory: Arc<dyn Db> = Arc::new(native::connect(&stack.directory_url).await?);
+    let config = Config {
+        region: stack.options().region,
+        public_url: stack.api_url.clone(),
+        artifacts_url: stack.api_url.clone(),
+        artifacts_key: hex::decode(&stack.secrets.artifacts_key).context("the artifacts key is not hexadecimal")?,
+        sealing_key: Arc::new(SealingKey::parse(&stack.secrets.fernet_key).context("the Fernet key")?),
+        local_mode: true,
+        trust_forwarded: false,
+    };
+    Ok(Ports {
+        db,
+        directory,
+        limits: Arc::new(NoRedis),
+        streams: Arc::new(NoRedis),
+        clock: Arc::new(System),
+        rng: Arc::new(System),
+        config: Arc::new(config),
+    })
+}
+
+/// Setting an account up is not limited and queues nothing.
+struct NoRedis;
+
+#[async_trait]
+impl Limits for NoRedis {
+    async fn eval(&self, _script: &str, _key: &str, _args: &[String]) -> Result<Vec<i64>, RedisAway> {
+        Err(RedisAway("not used while setting up".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Streams for NoRedis {
+    async fn append(&self, _stream: &str, _fields: &[(&str, String)]) -> Result<(), RedisAway> {
+        Err(RedisAway("not used while setting up".to_owned()))
+    }
+}
+
+struct System;
+
+impl Clock for System {
+    fn now_us(&self) -> i64 {
+        jiff::Timestamp::now().as_microsecond()
+    }
+}
+
+impl Rng for System {
+    fn fill(&self, bytes: &mut [u8]) {
+        rand::rng().fill_bytes(bytes);
     }
 }

@@ -47,7 +47,7 @@ impl Secrets {
             bytes
         };
         let secrets = Self {
-            fernet_key: fernet::Fernet::generate_key(),
+            fernet_key: talkif_rules::secret::new_key(random()),
             recording_key: base64::engine::general_purpose::STANDARD.encode(random()),
             artifacts_key: hex::encode(random()),
         };

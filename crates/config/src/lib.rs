@@ -1,7 +1,8 @@
 //! What the media node reads from its environment: every name, in one place.
 //!
 //! It knows names and forms, not meanings: a key is checked for its length, an address for its
-//! syntax. To add a setting: a field of [`NodeConfig`], its line in [`NodeConfig::read`].
+//! syntax. Vendors' keys and addresses are read where the vendors are, in `talkif-providers`.
+//! To add a setting: a field of [`NodeConfig`], its line in [`NodeConfig::read`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,15 +44,6 @@ pub enum ConfigError {
     },
 }
 
-/// One vendor's address and key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vendor {
-    /// Its API key.
-    pub key: Secret,
-    /// Its address; `None` is the vendor's own.
-    pub url: Option<String>,
-}
-
 /// Everything a node is told.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -85,12 +77,6 @@ pub struct NodeConfig {
     pub slots: usize,
     /// `TALKIF_LOCAL_MODE=1`: webhooks may go to private addresses.
     pub local_mode: bool,
-    /// `DEEPGRAM_API_KEY`, `DEEPGRAM_URL`.
-    pub deepgram: Vendor,
-    /// `OPENAI_API_KEY`, `OPENAI_BASE_URL`.
-    pub openai: Vendor,
-    /// `CARTESIA_API_KEY`, `CARTESIA_URL`.
-    pub cartesia: Vendor,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go, besides the database.
     pub otlp_endpoint: Option<String>,
     /// `TALKIF_READY_FILE`: written when the node is ready.
@@ -111,10 +97,6 @@ impl Reader<'_> {
 
     fn parsed<T: std::str::FromStr>(&self, name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
         self.required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
-    }
-
-    fn vendor(&self, key: &'static str, url: &'static str) -> Result<Vendor, ConfigError> {
-        Ok(Vendor { key: Secret(self.required(key)?), url: self.optional(url) })
     }
 
     fn rtp_ports(&self) -> Result<(u16, u16), ConfigError> {
@@ -161,9 +143,6 @@ impl NodeConfig {
                 .parse()
                 .map_err(|_| ConfigError::Invalid { name: "TALKIF_SLOTS", expected: "a number of calls" })?,
             local_mode: reader.optional("TALKIF_LOCAL_MODE").is_some_and(|value| value == "1" || value == "true"),
-            deepgram: reader.vendor("DEEPGRAM_API_KEY", "DEEPGRAM_URL")?,
-            openai: reader.vendor("OPENAI_API_KEY", "OPENAI_BASE_URL")?,
-            cartesia: reader.vendor("CARTESIA_API_KEY", "CARTESIA_URL")?,
             otlp_endpoint: reader.optional("OTEL_EXPORTER_OTLP_ENDPOINT"),
             ready_file: reader.optional("TALKIF_READY_FILE").map(PathBuf::from),
         })
@@ -187,9 +166,6 @@ mod tests {
             ("ARTIFACTS_LISTEN", "127.0.0.1:8090"),
             ("ARTIFACTS_URL", "http://127.0.0.1:8090"),
             ("SIP_LISTEN", "127.0.0.1:5060"),
-            ("DEEPGRAM_API_KEY", "k"),
-            ("OPENAI_API_KEY", "k"),
-            ("CARTESIA_API_KEY", "k"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()

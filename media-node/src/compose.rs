@@ -1,0 +1,89 @@
+//! From a configuration to a running node.
+
+use crate::object_store::Folder;
+use crate::runner::SessionRunner;
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_config::NodeConfig;
+use talkif_providers::Providers;
+use talkif_rules::secret::SealingKey;
+use talkif_session::{RecordingConfig, RecordingKey, SessionDeps};
+use talkif_store::native;
+use talkif_telephony::direct::{DirectConfig, DirectTelephony};
+use talkif_workers::{Ports, Workers, WorkersConfig};
+
+/// A running node.
+pub(crate) struct Node {
+    telephony: Arc<DirectTelephony>,
+    workers: Workers,
+}
+
+impl Node {
+    /// Starts telephony and workers. Postgres and Redis may be away: the workers wait for them.
+    pub(crate) async fn start(config: &NodeConfig) -> Result<Self> {
+        let key = recording_key(config.recording_key.expose())?;
+        let telephony = Arc::new(start_telephony(config).await?);
+        let ports = Ports {
+            db: Arc::new(native::connect_lazily(config.database_url.expose()).context("DATABASE_URL")?),
+            telephony: telephony.clone(),
+            runner: Arc::new(SessionRunner { deps: session_deps(config, key.clone())? }),
+            recordings: Arc::new(Folder { root: config.recordings_dir.clone(), key }),
+        };
+        let workers = Workers::start(workers_config(config, telephony.local_addr())?, ports).await?;
+        Ok(Self { telephony, workers })
+    }
+
+    /// Where SIP listens.
+    pub(crate) fn sip_address(&self) -> SocketAddr {
+        self.telephony.local_addr()
+    }
+
+    /// Calls under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.workers.calls()
+    }
+
+    /// Lets calls end for at most `patience`, then stops.
+    pub(crate) async fn drain(self, patience: Duration) {
+        self.workers.drain(patience).await;
+        self.telephony.shutdown();
+    }
+}
+
+async fn start_telephony(config: &NodeConfig) -> Result<DirectTelephony> {
+    let (first, last) = config.rtp_ports;
+    let direct = DirectConfig::new(config.sip_listen, first..=last, config.sip_listen.ip());
+    DirectTelephony::start(direct).await.with_context(|| format!("SIP at {}", config.sip_listen))
+}
+
+fn session_deps(config: &NodeConfig, key: RecordingKey) -> Result<SessionDeps> {
+    let providers = Providers::from_env().context("providers")?;
+    let mut deps = SessionDeps::new(Arc::new(providers));
+    deps.recording = Some(RecordingConfig { dir: config.recordings_dir.clone(), region: config.region, key });
+    Ok(deps)
+}
+
+fn workers_config(config: &NodeConfig, sip: SocketAddr) -> Result<WorkersConfig> {
+    Ok(WorkersConfig {
+        region: config.region,
+        node_id: config.node_id.clone(),
+        slots: config.slots,
+        sip_address: sip.to_string(),
+        redis_url: config.redis_url.expose().to_owned(),
+        sealing_key: Arc::new(SealingKey::parse(config.fernet_key.expose()).context("FERNET_KEY")?),
+        artifacts_listen: config.artifacts_listen,
+        artifacts_url: config.artifacts_url.clone(),
+        artifacts_key: hex::decode(config.artifacts_key.expose()).context("ARTIFACTS_KEY is not hexadecimal")?,
+        local_mode: config.local_mode,
+        otlp_endpoint: config.otlp_endpoint.clone(),
+    })
+}
+
+fn recording_key(text: &str) -> Result<RecordingKey> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).context("RECORDING_KEY is not base64")?;
+    let key: [u8; 32] = bytes.try_into().ok().context("RECORDING_KEY must be 32 bytes")?;
+    Ok(RecordingKey(key))
+}
