@@ -21,7 +21,7 @@ use talkif_embedded::{Postgres, Redis};
 use talkif_model::Region;
 
 /// How long a process may take to say that it is ready. The first start compiles the components.
-const READY_WITHIN: Duration = Duration::from_secs(90);
+const READY_WITHIN: Duration = Duration::from_secs(300);
 /// How long a node may go on with its calls when it is told to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
