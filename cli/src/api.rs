@@ -49,10 +49,16 @@ impl Api {
 
 /// A problem body as one readable text: the sentence, then a line for each field.
 fn problem_text(status: u16, body: &Value) -> String {
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = format!("{status} {}: {}", text(body, "code"), text(body, "detail"));
     for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        lines.push_str(&format!("\n  {}: {} ({})", text(error, "field"), text(error, "message"), text(error, "code")));
+        lines.push_str(&format!(
+            "\n  {}: {} ({})",
+            text(error, "field"),
+            text(error, "message"),
+            text(error, "code")
+        ));
     }
     lines
 }

@@ -33,7 +33,8 @@ impl Access {
 
 /// Reads, posts, prints the version.
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let source = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let source = std::fs::read_to_string(&args.file)
+        .with_context(|| format!("cannot read {}", args.file.display()))?;
     let json = args.file.extension().is_some_and(|extension| extension == "json");
     let content_type = if json { "application/json" } else { "application/yaml" };
     let flow = args.access.client()?.post_text("/v1/flows", content_type, source).await?;

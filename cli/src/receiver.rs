@@ -60,9 +60,11 @@ impl Receiver {
 
     /// Answers 204 to what verifies and 401 to what does not, and hands on both.
     pub(crate) fn serve(self, secret: &str) -> Result<mpsc::UnboundedReceiver<Delivery>> {
-        let webhook = Webhook::new(secret).map_err(|error| anyhow::anyhow!("not a webhook secret: {error}"))?;
+        let webhook =
+            Webhook::new(secret).map_err(|error| anyhow::anyhow!("not a webhook secret: {error}"))?;
         let (deliveries, received) = mpsc::unbounded_channel();
-        let router = Router::new().fallback(post(receive)).with_state(Arc::new(Shared { webhook, deliveries }));
+        let router =
+            Router::new().fallback(post(receive)).with_state(Arc::new(Shared { webhook, deliveries }));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(self.listener, router).await {
                 eprintln!("talkif: the webhook receiver stopped: {error}");

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Guests only build for their own target.
 fn guest_lints() -> Vec<&'static str> {
-    let mut arguments = vec!["clippy", "--profile", "guest", "--target", "wasm32-wasip2", "-p", "talkif-shell"];
+    let mut arguments =
+        vec!["clippy", "--profile", "guest", "--target", "wasm32-wasip2", "-p", "talkif-shell"];
     arguments.extend(["-p", "talkif-component-*", "--", "-D", "warnings"]);
     arguments
 }
@@ -49,7 +50,8 @@ fn guest_lints() -> Vec<&'static str> {
 fn step(name: &str, program: &str, arguments: &[&str]) -> Result<()> {
     println!("── {name}: {program} {}", arguments.join(" "));
     let begun = Instant::now();
-    let status = Command::new(program).args(arguments).status().with_context(|| format!("cannot run {program}"))?;
+    let status =
+        Command::new(program).args(arguments).status().with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("{name} failed ({status})");
     }

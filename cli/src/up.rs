@@ -65,7 +65,10 @@ fn greet(stack: &Stack, tenant: &Tenant, args: &Args) {
     println!("  redis     {}", stack.redis_url);
     println!("  logs      {} · recordings {}", stack.logs.display(), stack.recordings.display());
     match &stack.lab {
-        Some(lab) => println!("  lab       phones at {} (trunk user {TRUNK_USER}), stand-ins at http://{}", lab.sip, lab.http),
+        Some(lab) => println!(
+            "  lab       phones at {} (trunk user {TRUNK_USER}), stand-ins at http://{}",
+            lab.sip, lab.http
+        ),
         None => println!("  vendors   the real ones, by the keys in the environment"),
     }
     println!();
@@ -76,7 +79,9 @@ fn greet(stack: &Stack, tenant: &Tenant, args: &Args) {
     println!("  talkif listen --secret {}", tenant.webhook_secret);
     println!("  curl -X POST {}/v1/leads \\", stack.api_url);
     println!("    -H \"Authorization: Bearer $TALKIF_KEY\" -H \"Content-Type: application/json\" \\");
-    println!("    -d '{{\"source\":\"web_form\",\"phone\":\"+905321234218\",\"intent\":\"pricing\",\"language\":\"en\",\"consent\":true}}'");
+    println!(
+        "    -d '{{\"source\":\"web_form\",\"phone\":\"+905321234218\",\"intent\":\"pricing\",\"language\":\"en\",\"consent\":true}}'"
+    );
     println!();
     println!("Ctrl-C drains calls and stops everything.");
 }

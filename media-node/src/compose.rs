@@ -76,14 +76,16 @@ fn workers_config(config: &NodeConfig, sip: SocketAddr) -> Result<WorkersConfig>
         sealing_key: Arc::new(SealingKey::parse(config.fernet_key.expose()).context("FERNET_KEY")?),
         artifacts_listen: config.artifacts_listen,
         artifacts_url: config.artifacts_url.clone(),
-        artifacts_key: hex::decode(config.artifacts_key.expose()).context("ARTIFACTS_KEY is not hexadecimal")?,
+        artifacts_key: hex::decode(config.artifacts_key.expose())
+            .context("ARTIFACTS_KEY is not hexadecimal")?,
         local_mode: config.local_mode,
         otlp_endpoint: config.otlp_endpoint.clone(),
     })
 }
 
 fn recording_key(text: &str) -> Result<RecordingKey> {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text).context("RECORDING_KEY is not base64")?;
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(text).context("RECORDING_KEY is not base64")?;
     let key: [u8; 32] = bytes.try_into().ok().context("RECORDING_KEY must be 32 bytes")?;
     Ok(RecordingKey(key))
 }

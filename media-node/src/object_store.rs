@@ -29,7 +29,8 @@ const PIECE: usize = 64 * 1024;
 impl Recordings for Folder {
     async fn open(&self, path: &str) -> Result<BoxStream<'static, Result<bytes::Bytes>>> {
         let (file, key) = (self.file(path)?, self.key.clone());
-        let wav = tokio::task::spawn_blocking(move || decrypt_to_wav(&file, &key)).await.map_err(Error::other)?;
+        let wav =
+            tokio::task::spawn_blocking(move || decrypt_to_wav(&file, &key)).await.map_err(Error::other)?;
         let wav = bytes::Bytes::from(wav.map_err(io_error)?);
         let pieces: Vec<Result<bytes::Bytes>> =
             (0..wav.len()).step_by(PIECE).map(|at| Ok(wav.slice(at..wav.len().min(at + PIECE)))).collect();

@@ -12,7 +12,10 @@ fn demo(arguments: &[&str]) -> (Output, Vec<Value>) {
         .args(arguments)
         .output()
         .unwrap();
-    let lines = String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     (output, lines)
 }
 
@@ -31,24 +34,34 @@ fn every_persona_comes_to_its_own_ending() {
     assert_eq!((&booked["status"], &booked["outcome"]), (&"completed".into(), &"booked".into()));
     assert!(booked["booking"]["slot"].is_string());
     assert_eq!(booked["slots"].as_object().unwrap().len(), 4, "need, timing, budget, location");
-    let answers: Vec<&Value> = booked["turns"].as_array().unwrap().iter().filter(|turn| turn["heard_ms"].is_number()).collect();
+    let answers: Vec<&Value> =
+        booked["turns"].as_array().unwrap().iter().filter(|turn| turn["heard_ms"].is_number()).collect();
     assert!(!answers.is_empty());
     for turn in answers {
         let (engine, heard) = (turn["engine_ms"].as_f64().unwrap(), turn["heard_ms"].as_f64().unwrap());
         assert!(engine <= heard, "the caller hears no sooner than the engine speaks: {turn}");
     }
-    let events: Vec<&str> = booked["webhooks"].as_array().unwrap().iter().map(|hook| hook["event"].as_str().unwrap()).collect();
+    let events: Vec<&str> =
+        booked["webhooks"].as_array().unwrap().iter().map(|hook| hook["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["lead.created", "call.started", "call.answered", "outcome.booked"]);
     let interrupted = summary_of(&lines, "interrupts")["turns"].as_array().unwrap().clone();
-    assert!(interrupted.iter().any(|turn| turn["interrupted"] == true), "the agent let itself be interrupted");
+    assert!(
+        interrupted.iter().any(|turn| turn["interrupted"] == true),
+        "the agent let itself be interrupted"
+    );
     let encouraged = summary_of(&lines, "backchannels")["turns"].as_array().unwrap().clone();
-    assert!(encouraged.iter().filter(|turn| turn["speaker"] == "agent").all(|turn| turn["interrupted"] == false));
+    assert!(
+        encouraged.iter().filter(|turn| turn["speaker"] == "agent").all(|turn| turn["interrupted"] == false)
+    );
 }
 
 #[test]
 fn a_demo_leaves_no_process_behind() {
     let (output, _) = demo(&["--persona", "busy"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let left = std::process::Command::new("pgrep").args(["-P", "1", "-f", "talkif-(node|host|lab)"]).output().unwrap();
+    let left = std::process::Command::new("pgrep")
+        .args(["-P", "1", "-f", "talkif-(node|host|lab)"])
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }

@@ -25,10 +25,15 @@ impl Expectation {
             Persona::WrongNumber => talk(&[Some("wrong_number")]),
             Persona::Voicemail | Persona::Silent => talk(&[Some("no_answer")]),
             Persona::HangsUp => Self { end_reasons: &["caller_hangup"], ..talk(&[Some("not_fit")]) },
-            Persona::Busy => Self { status: "busy", end_reasons: &["busy"], outcomes: &[Some("no_answer")], talked: false },
-            Persona::NoAnswer => {
-                Self { status: "no_answer", end_reasons: &["no_answer"], outcomes: &[Some("no_answer")], talked: false }
+            Persona::Busy => {
+                Self { status: "busy", end_reasons: &["busy"], outcomes: &[Some("no_answer")], talked: false }
             }
+            Persona::NoAnswer => Self {
+                status: "no_answer",
+                end_reasons: &["no_answer"],
+                outcomes: &[Some("no_answer")],
+                talked: false,
+            },
         }
     }
 
@@ -41,11 +46,15 @@ impl Expectation {
             }
         };
         require(call.status == self.status, format!("status is {}, not {}", call.status, self.status));
-        require(self.end_reasons.contains(&call.end_reason.as_str()), format!("ended by {}", call.end_reason));
+        require(
+            self.end_reasons.contains(&call.end_reason.as_str()),
+            format!("ended by {}", call.end_reason),
+        );
         require(self.outcomes.contains(&call.outcome.as_deref()), format!("outcome is {:?}", call.outcome));
         require(!call.webhooks.is_empty(), "no webhook arrived".to_owned());
         require(call.webhooks.iter().all(|hook| hook.verified), "a signature was refused".to_owned());
-        let reported = call.outcome.as_ref().is_none_or(|outcome| call.heard_of(&format!("outcome.{outcome}")));
+        let reported =
+            call.outcome.as_ref().is_none_or(|outcome| call.heard_of(&format!("outcome.{outcome}")));
         require(reported, "the outcome's webhook did not arrive".to_owned());
         if self.talked {
             require(call.heard_of("call.answered"), "call.answered did not arrive".to_owned());

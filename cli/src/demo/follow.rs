@@ -108,7 +108,11 @@ impl CallStory {
                 return Ok(call);
             }
             if begun.elapsed() > CALL_WITHIN {
-                bail!("{call_id} was not over after {} s: it is {}", CALL_WITHIN.as_secs(), text(&call, "status"));
+                bail!(
+                    "{call_id} was not over after {} s: it is {}",
+                    CALL_WITHIN.as_secs(),
+                    text(&call, "status")
+                );
             }
             tokio::time::sleep(POLL).await;
         }

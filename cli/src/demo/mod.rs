@@ -100,7 +100,8 @@ async fn demonstrate(stack: &Stack, args: &Args, view: &view::View) -> Result<()
     let tenant = Tenant::create(stack, "Helena Education", &receiver.url()).await?;
     let deliveries = collect(receiver.serve(&tenant.webhook_secret)?);
     let api = Api::new(&stack.api_url, &tenant.key)?;
-    let lab = stack.lab.as_ref().context("the demo calls the lab's phones; unset the vendors' keys to run it")?;
+    let lab =
+        stack.lab.as_ref().context("the demo calls the lab's phones; unset the vendors' keys to run it")?;
     let flow = include_str!("../../../examples/pricing-v3.yaml").to_owned();
     api.post_text("/v1/flows", "application/yaml", flow).await.context("publishing the flow")?;
     view.note(&format!("edge {} · flow flow_pricing_v3 published", stack.api_url));
@@ -109,7 +110,11 @@ async fn demonstrate(stack: &Stack, args: &Args, view: &view::View) -> Result<()
     people::install(lab, &people).await?;
     let one = people.len() == 1;
     let calls = people.iter().map(|person| {
-        let story = CallStory { api: api.clone(), deliveries: deliveries.clone(), state: stack.options().state.clone() };
+        let story = CallStory {
+            api: api.clone(),
+            deliveries: deliveries.clone(),
+            state: stack.options().state.clone(),
+        };
         async move { story.follow(person, view, one).await }
     });
     let followed = futures::future::join_all(calls).await.into_iter().collect::<Result<Vec<Followed>>>()?;
@@ -120,7 +125,9 @@ async fn demonstrate(stack: &Stack, args: &Args, view: &view::View) -> Result<()
 fn conclude(followed: &[Followed], view: &view::View) -> Result<()> {
     let complaints = |call: &Followed| {
         let told = Expectation::of(call.persona).complaints(call);
-        told.into_iter().map(|text| format!("{} ({}): {text}", call.call_id, call.persona.name())).collect::<Vec<_>>()
+        told.into_iter()
+            .map(|text| format!("{} ({}): {text}", call.call_id, call.persona.name()))
+            .collect::<Vec<_>>()
     };
     let failures: Vec<String> = followed.iter().flat_map(complaints).collect();
     view.conclude(followed);

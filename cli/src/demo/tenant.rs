@@ -5,9 +5,9 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use rand::RngCore as _;
 use std::sync::Arc;
+use talkif_api::App;
 use talkif_api::bootstrap::{Bootstrap, KeyPlan, NumberPlan, WebhookPlan, bootstrap};
 use talkif_api::ports::{Clock, Config, Limits, Ports, RedisAway, Rng, Streams};
-use talkif_api::App;
 use talkif_rules::api_key::Mode;
 use talkif_rules::secret::SealingKey;
 use talkif_store::Db;
@@ -33,7 +33,8 @@ impl Tenant {
     /// shown before are lost by design.
     pub(crate) async fn create(stack: &Stack, name: &str, webhook_url: &str) -> Result<Self> {
         let app = App::new(ports(stack).await?);
-        let made = bootstrap(&app, plan(stack, name, webhook_url)?).await.context("setting up the account")?;
+        let made =
+            bootstrap(&app, plan(stack, name, webhook_url)?).await.context("setting up the account")?;
         let secret = made.webhook_secrets.into_iter().next().flatten();
         Ok(Self {
             key: made.api_key.context("no key was made")?,
@@ -49,7 +50,9 @@ fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
     let number = NumberPlan {
         phone: NUMBER.parse()?,
         friendly_name: Some("Local line".to_owned()),
-        termination_uri: carrier.or_else(|| std::env::var("TALKIF_TRUNK").ok()).context("TALKIF_TRUNK names no carrier")?,
+        termination_uri: carrier
+            .or_else(|| std::env::var("TALKIF_TRUNK").ok())
+            .context("TALKIF_TRUNK names no carrier")?,
         transport: "udp".to_owned(),
         credentials: Some((TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned())),
         flow_id: None,
@@ -62,7 +65,11 @@ fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
         key: KeyPlan { name: "local".to_owned(), mode: Mode::Live, renew: true },
         flows: Vec::new(),
         numbers: vec![number],
-        webhooks: vec![WebhookPlan { url: webhook_url.to_owned(), events: vec!["*".to_owned()], renew: true }],
+        webhooks: vec![WebhookPlan {
+            url: webhook_url.to_owned(),
+            events: vec!["*".to_owned()],
+            renew: true,
+        }],
     })
 }
 
@@ -73,7 +80,8 @@ async fn ports(stack: &Stack) -> Result<Ports> {
         region: stack.options().region,
         public_url: stack.api_url.clone(),
         artifacts_url: stack.api_url.clone(),
-        artifacts_key: hex::decode(&stack.secrets.artifacts_key).context("the artifacts key is not hexadecimal")?,
+        artifacts_key: hex::decode(&stack.secrets.artifacts_key)
+            .context("the artifacts key is not hexadecimal")?,
         sealing_key: Arc::new(SealingKey::parse(&stack.secrets.fernet_key).context("the Fernet key")?),
         local_mode: true,
         trust_forwarded: false,

@@ -49,7 +49,12 @@ impl View {
             format!(" · {reason} · outcome: {outcome}")
         });
         let line = format!("☎ {status}{}", more.unwrap_or_default());
-        self.emit("status", at, json!({ "status": status, "end_reason": call["end_reason"], "outcome": call["outcome"] }), &line);
+        self.emit(
+            "status",
+            at,
+            json!({ "status": status, "end_reason": call["end_reason"], "outcome": call["outcome"] }),
+            &line,
+        );
     }
 
     /// Somebody has spoken.
@@ -76,7 +81,11 @@ impl View {
 
     /// A webhook arrived.
     pub(crate) fn hook(&self, at: Duration, hook: &Hook) {
-        let verdict = if hook.verified { "signature verified by the standardwebhooks library" } else { "SIGNATURE REFUSED" };
+        let verdict = if hook.verified {
+            "signature verified by the standardwebhooks library"
+        } else {
+            "SIGNATURE REFUSED"
+        };
         let line = format!("⇦ webhook {} · {verdict}", hook.event);
         self.emit("webhook", at, json!({ "event": hook.event, "verified": hook.verified }), &line);
     }
@@ -121,20 +130,43 @@ fn print_details(call: &Followed) {
         println!("            booking    {}", call.booking);
     }
     match &call.recording {
-        Some(path) => println!("            recording  {} (stereo: left caller, right agent)", path.display()),
+        Some(path) => {
+            println!("            recording  {} (stereo: left caller, right agent)", path.display())
+        }
         None => println!("            recording  none: nobody was recorded"),
     }
-    println!("            trace      {} spans, GET /v1/calls/{}?include=trace", call.trace_spans, call.call_id);
+    println!(
+        "            trace      {} spans, GET /v1/calls/{}?include=trace",
+        call.trace_spans, call.call_id
+    );
     for span in &call.trace {
         let duration = span["duration_ms"].as_f64().unwrap_or_default();
-        println!("              {:<16} {:>10.1} ms  {}", span["name"].as_str().unwrap_or_default(), duration, span["status"].as_str().unwrap_or_default());
+        println!(
+            "              {:<16} {:>10.1} ms  {}",
+            span["name"].as_str().unwrap_or_default(),
+            duration,
+            span["status"].as_str().unwrap_or_default()
+        );
     }
 }
 
 fn print_table(followed: &[Followed]) {
-    println!("{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>8}", "call", "persona", "status", "ended by", "outcome", "turns", "engine p50", "heard p50", "hooks", "took");
+    println!(
+        "{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>8}",
+        "call",
+        "persona",
+        "status",
+        "ended by",
+        "outcome",
+        "turns",
+        "engine p50",
+        "heard p50",
+        "hooks",
+        "took"
+    );
     for call in followed {
-        let median = |pick: fn(&ToldTurn) -> Option<f64>| median(call.turns.iter().filter_map(pick).collect());
+        let median =
+            |pick: fn(&ToldTurn) -> Option<f64>| median(call.turns.iter().filter_map(pick).collect());
         println!(
             "{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>6.1} s",
             call.call_id,

@@ -66,7 +66,8 @@ impl Binaries {
 
     /// Spin on `port`, with the manifest's component paths made to fit this build.
     pub(crate) fn spin_command(&self, state: &Path, port: u16) -> Result<Command> {
-        let spin = self.spin().context("spin is not on PATH; leave out --host spin to use the built-in host")?;
+        let spin =
+            self.spin().context("spin is not on PATH; leave out --host spin to use the built-in host")?;
         let manifest = std::fs::read_to_string(&self.manifest)?;
         let components = self.components.canonicalize()?;
         let fitted = manifest.replace("target/wasm32-wasip2/guest", &components.to_string_lossy());

@@ -20,8 +20,12 @@ impl RunLock {
     /// Takes the folder, or says who has it. What a killed run left behind is ended first.
     pub(crate) fn take(state: &Path) -> Result<Self> {
         let path = state.join("run.json");
-        if let Some(run) = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Run>(&text).ok()) {
-            if run.pid != std::process::id() && program_of(run.pid).is_some_and(|name| name.starts_with("talkif")) {
+        if let Some(run) =
+            std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Run>(&text).ok())
+        {
+            if run.pid != std::process::id()
+                && program_of(run.pid).is_some_and(|name| name.starts_with("talkif"))
+            {
                 bail!(
                     "already running in {} (process {}); stop it with Ctrl-C there, or choose another folder with --state",
                     state.display(),
@@ -56,7 +60,8 @@ impl Drop for RunLock {
 
 /// The program's name of a live process. `None` where there is no such process.
 fn program_of(pid: u32) -> Option<String> {
-    let output = std::process::Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).output().ok()?;
+    let output =
+        std::process::Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).output().ok()?;
     let name = String::from_utf8_lossy(&output.stdout).trim().rsplit('/').next()?.to_owned();
     (!name.is_empty()).then_some(name)
 }

@@ -148,7 +148,9 @@ impl Stack {
         std::fs::create_dir_all(&recordings)?;
         let secrets = Secrets::load_or_create(&options.state.join("secrets.json"))?;
         let stores = Stores::start(&options.state).await?;
-        talkif_store::native::migrate_directory(&stores.directory_url).await.context("directory migrations")?;
+        talkif_store::native::migrate_directory(&stores.directory_url)
+            .await
+            .context("directory migrations")?;
         talkif_store::native::migrate_region(&stores.database_url).await.context("region migrations")?;
 
         let (lab_process, lab) = if vendors_are_configured() {
@@ -160,7 +162,14 @@ impl Stack {
         let artifacts = free_port().await?;
         let (edge, api_url) = start_edge(binaries, &options, &logs, &stores, &secrets, artifacts).await?;
         let sip = format!("127.0.0.1:{}", free_port().await?);
-        let launch = NodeLaunch { stores: &stores, secrets: &secrets, lab: lab.as_ref(), sip: &sip, artifacts, recordings: &recordings };
+        let launch = NodeLaunch {
+            stores: &stores,
+            secrets: &secrets,
+            lab: lab.as_ref(),
+            sip: &sip,
+            artifacts,
+            recordings: &recordings,
+        };
         let node = launch.start(binaries, &options, &logs).await?;
         lock.record(&[Some(&node), Some(&edge), lab_process.as_ref()])?;
         Ok(Self {
@@ -228,7 +237,8 @@ async fn start_lab(binaries: &Binaries, options: &Options, logs: &Path) -> Resul
         .arg("--ready-file")
         .arg(&ready);
     let mut process = Process::start("lab", command, logs, &ready)?;
-    let lab: Lab = serde_json::from_str(&process.ready(READY_WITHIN).await?).context("the lab's ready file")?;
+    let lab: Lab =
+        serde_json::from_str(&process.ready(READY_WITHIN).await?).context("the lab's ready file")?;
     Ok((process, lab))
 }
 
@@ -240,7 +250,8 @@ async fn start_edge(
     secrets: &Secrets,
     artifacts: u16,
 ) -> Result<(Process, String)> {
-    let host = options.host.unwrap_or_else(|| if binaries.spin().is_some() { Host::Spin } else { Host::Builtin });
+    let host =
+        options.host.unwrap_or_else(|| if binaries.spin().is_some() { Host::Spin } else { Host::Builtin });
     let ready = options.state.join("edge.ready");
     let port = if options.port == 0 { free_port().await? } else { options.port };
     refuse_port_in_use(port).await?;
@@ -271,13 +282,17 @@ async fn start_edge(
 /// Guests get a statement timeout as a belt: an abandoned statement must not hold a connection.
 fn guest_address(url: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}options=-c%20statement_timeout%3D10000%20-c%20idle_in_transaction_session_timeout%3D10000")
+    format!(
+        "{url}{separator}options=-c%20statement_timeout%3D10000%20-c%20idle_in_transaction_session_timeout%3D10000"
+    )
 }
 
 async fn refuse_port_in_use(port: u16) -> Result<()> {
     match tokio::net::TcpListener::bind(("127.0.0.1", port)).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(anyhow::anyhow!("port {port} cannot be used ({error}); choose another with --port")),
+        Err(error) => {
+            Err(anyhow::anyhow!("port {port} cannot be used ({error}); choose another with --port"))
+        }
     }
 }
 

@@ -97,7 +97,8 @@ impl Process {
 
 /// Sends SIGTERM through `kill`: the standard library can only send SIGKILL.
 pub(crate) async fn terminate(id: u32) {
-    let signalled = Command::new("kill").args(["-TERM", &id.to_string()]).stderr(Stdio::null()).status().await;
+    let signalled =
+        Command::new("kill").args(["-TERM", &id.to_string()]).stderr(Stdio::null()).status().await;
     if let Err(error) = signalled {
         eprintln!("talkif: cannot signal process {id}: {error}");
     }

@@ -23,7 +23,9 @@ impl Secrets {
     /// readable by the owner alone.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self> {
         let mut secrets = match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?,
+            Ok(text) => {
+                serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(path)?,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };

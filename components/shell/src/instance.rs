@@ -7,7 +7,8 @@ use crate::variables::{self, BadVariable};
 use axum::Router;
 use std::cell::OnceCell;
 use std::sync::Arc;
-use talkif_api::{App, Domain, Ports, component_router};
+use talkif_api::routes::Route;
+use talkif_api::{App, Ports, component_router};
 
 thread_local! {
     static ROUTER: OnceCell<Router> = const { OnceCell::new() };
@@ -15,13 +16,13 @@ thread_local! {
 
 /// The instance's router, made at the first request. Two first requests at the same time may
 /// both make one; the first one stored stays.
-pub(crate) async fn router(domain: Domain) -> Result<Router, BadVariable> {
+pub(crate) async fn router(table: &'static [Route]) -> Result<Router, BadVariable> {
     if let Some(router) = ROUTER.with(|cell| cell.get().cloned()) {
         return Ok(router);
     }
     log_to_stderr();
     let app = Arc::new(App::new(ports().await?));
-    let router = component_router(app, domain);
+    let router = component_router(app, table);
     Ok(ROUTER.with(|cell| cell.get_or_init(|| router).clone()))
 }
 

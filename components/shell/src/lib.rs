@@ -19,13 +19,13 @@ use http::Response;
 use http_body_util::BodyDataStream;
 use send_wrapper::SendWrapper;
 use spin_sdk::http::Request;
-use talkif_api::Domain;
+use talkif_api::routes::Route;
 use talkif_problem::Problem;
 use tower_service::Service;
 
-/// Answers `request` with the routes of `domain`.
-pub async fn serve(domain: Domain, request: Request) -> Response<Body> {
-    match instance::router(domain).await {
+/// Answers `request` with the routes of `table`.
+pub async fn serve(table: &'static [Route], request: Request) -> Response<Body> {
+    match instance::router(table).await {
         Ok(mut router) => {
             let (parts, body) = request.into_parts();
             let body = Body::from_stream(SendWrapper::new(BodyDataStream::new(body)));

@@ -2,13 +2,23 @@
 
 use crate::app::{App, database};
 use crate::http::{Incoming, Reply};
-use crate::openapi;
+use crate::openapi as document;
+use crate::routes::{Route, route};
 use http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use talkif_problem::{Code, Problem, ProblemBody};
 use talkif_store::accounts::PING;
 use utoipa::ToSchema;
+
+/// The routes of the discovery component.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    route!(GET "/healthz" open, "healthz" healthz),
+    route!(GET "/v1/readyz" open, "readyz" readyz),
+    route!(GET "/api/v1/openapi.json" open, "openapi" openapi),
+    route!(GET "/api/v1/errors" open, "list_errors" errors),
+];
 
 /// That the edge runs.
 #[derive(Serialize, ToSchema)]
@@ -70,7 +80,7 @@ pub(crate) async fn readyz(app: Arc<App>, _incoming: Incoming) -> Result<Reply, 
     responses((status = 200, description = "The document.", body = Object)))]
 #[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn openapi(app: Arc<App>, _incoming: Incoming) -> Result<Reply, Problem> {
-    let body = app.openapi.get_or_init(|| openapi::json(&app.ports.config.public_url)).clone();
+    let body = app.openapi.get_or_init(|| document::json(&app.ports.config.public_url)).clone();
     Ok(Reply { status: StatusCode::OK, body, replayed: false })
 }
 

@@ -5,7 +5,7 @@
 //! all that comes in through [`Ports`]. It names neither Spin nor any runtime.
 //!
 //! To add a route: a handler with its wire types in the module of its domain, annotated with
-//! `#[utoipa::path]`, one line in [`routes::ROUTES`] and one in [`openapi`]. Tests fail until
+//! `#[utoipa::path]`, one line in its `ROUTES` and one in [`openapi`]. Tests fail until
 //! table, router and OpenAPI document agree, and they call every new route without a key, with
 //! the wrong scope, as a foreign account, with a broken body and with the wrong method.
 
@@ -29,4 +29,3 @@ pub use app::App;
 pub use auth::Caller;
 pub use http::router::{component_router, whole_router};
 pub use ports::{Clock, Config, Limits, Ports, RedisAway, Rng, Streams};
-pub use routes::Domain;

@@ -95,16 +95,21 @@ impl Reader<'_> {
         self.optional(name).ok_or(ConfigError::Missing(name))
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
+    fn parsed<T: std::str::FromStr>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+    ) -> Result<T, ConfigError> {
         self.required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
     }
 
     fn rtp_ports(&self) -> Result<(u16, u16), ConfigError> {
         let Some(text) = self.optional("RTP_PORTS") else { return Ok((40_000, 49_999)) };
-        let ports = text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
-        ports
-            .filter(|(first, last): &(u16, u16)| *first >= 1024 && first < last)
-            .ok_or(ConfigError::Invalid { name: "RTP_PORTS", expected: "two ports above 1023, such as 40000-49999" })
+        let ports =
+            text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        ports.filter(|(first, last): &(u16, u16)| *first >= 1024 && first < last).ok_or(
+            ConfigError::Invalid { name: "RTP_PORTS", expected: "two ports above 1023, such as 40000-49999" },
+        )
     }
 }
 
@@ -135,14 +140,17 @@ impl NodeConfig {
             recording_key: Secret(reader.required("RECORDING_KEY")?),
             recordings_dir: reader.required("RECORDINGS_DIR")?.into(),
             artifacts_key: Secret(reader.required("ARTIFACTS_KEY")?),
-            artifacts_listen: reader.parsed("ARTIFACTS_LISTEN", "an address and port, such as 127.0.0.1:8090")?,
+            artifacts_listen: reader
+                .parsed("ARTIFACTS_LISTEN", "an address and port, such as 127.0.0.1:8090")?,
             artifacts_url: reader.required("ARTIFACTS_URL")?,
             sip_listen: reader.parsed("SIP_LISTEN", "an address and port, such as 0.0.0.0:5060")?,
             rtp_ports: reader.rtp_ports()?,
             slots: slots
                 .parse()
                 .map_err(|_| ConfigError::Invalid { name: "TALKIF_SLOTS", expected: "a number of calls" })?,
-            local_mode: reader.optional("TALKIF_LOCAL_MODE").is_some_and(|value| value == "1" || value == "true"),
+            local_mode: reader
+                .optional("TALKIF_LOCAL_MODE")
+                .is_some_and(|value| value == "1" || value == "true"),
             otlp_endpoint: reader.optional("OTEL_EXPORTER_OTLP_ENDPOINT"),
             ready_file: reader.optional("TALKIF_READY_FILE").map(PathBuf::from),
         })

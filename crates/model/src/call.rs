@@ -37,10 +37,7 @@ impl CallStatus {
     /// Whether nothing may follow.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(
-            self,
-            Self::Completed | Self::Failed | Self::NoAnswer | Self::Busy | Self::Canceled
-        )
+        matches!(self, Self::Completed | Self::Failed | Self::NoAnswer | Self::Busy | Self::Canceled)
     }
 
     /// Whether `next` may follow this status.

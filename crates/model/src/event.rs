@@ -49,9 +49,7 @@ impl EventType {
         let word = self.as_str();
         pattern == "*"
             || pattern == word
-            || pattern
-                .strip_suffix(".*")
-                .is_some_and(|group| word.split('.').next() == Some(group))
+            || pattern.strip_suffix(".*").is_some_and(|group| word.split('.').next() == Some(group))
     }
 }
 

@@ -32,9 +32,7 @@ fn decode(text: &str) -> Option<u128> {
         return None;
     }
     text.bytes().try_fold(0_u128, |value, byte| {
-        let digit = DIGITS
-            .iter()
-            .position(|d| *d == byte.to_ascii_lowercase())?;
+        let digit = DIGITS.iter().position(|d| *d == byte.to_ascii_lowercase())?;
         Some((value << 5) | digit as u128)
     })
 }
@@ -146,8 +144,7 @@ impl FromStr for FlowId {
     type Err = InvalidFlowId;
     fn from_str(text: &str) -> Result<Self, InvalidFlowId> {
         let rest = text.strip_prefix("flow_").ok_or(InvalidFlowId)?;
-        let allowed =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         if rest.is_empty() || text.len() > Self::MAX_LENGTH || !rest.chars().all(allowed) {
             return Err(InvalidFlowId);
         }
@@ -205,13 +202,7 @@ mod tests {
     #[test]
     fn flow_ids_are_chosen_by_authors_within_limits() {
         assert!("flow_pricing_v3".parse::<FlowId>().is_ok());
-        for bad in [
-            "pricing",
-            "flow_",
-            "flow_Ä",
-            "flow_A",
-            &format!("flow_{}", "a".repeat(60)),
-        ] {
+        for bad in ["pricing", "flow_", "flow_Ä", "flow_A", &format!("flow_{}", "a".repeat(60))] {
             assert!(bad.parse::<FlowId>().is_err(), "{bad}");
         }
     }

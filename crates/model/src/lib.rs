@@ -21,8 +21,7 @@ mod turn;
 
 pub use call::{CallStatus, Direction, EndReason};
 pub use id::{
-    AccountId, ApiKeyId, CallId, ContactId, DeliveryId, EndpointId, EventId, FlowId, LeadId,
-    NumberId,
+    AccountId, ApiKeyId, CallId, ContactId, DeliveryId, EndpointId, EventId, FlowId, LeadId, NumberId,
 };
 pub use outcome::{Booking, Outcome};
 pub use personal::Personal;

@@ -4,9 +4,7 @@ use std::fmt;
 
 /// A personal datum. `Debug` prints `[personal]`, so that no log line, error or panic message
 /// shows it by accident; serde passes it through, because the database and the wire hold it.
-#[derive(
-    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Personal<T>(pub T);
 

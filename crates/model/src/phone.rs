@@ -24,15 +24,8 @@ impl E164 {
     /// The number with all but its first and last few digits hidden: `+90••••4218`.
     #[must_use]
     pub fn masked(&self) -> String {
-        let (head, tail) = (
-            self.0.get(..3),
-            self.0.get(self.0.len().saturating_sub(4)..),
-        );
-        format!(
-            "{}••••{}",
-            head.unwrap_or_default(),
-            tail.unwrap_or_default()
-        )
+        let (head, tail) = (self.0.get(..3), self.0.get(self.0.len().saturating_sub(4)..));
+        format!("{}••••{}", head.unwrap_or_default(), tail.unwrap_or_default())
     }
 }
 
@@ -43,11 +36,7 @@ impl FromStr for E164 {
         let well_formed = (7..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        if well_formed {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotE164)
-        }
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(NotE164) }
     }
 }
 
@@ -77,14 +66,7 @@ mod tests {
     #[test]
     fn only_the_e164_form_is_taken() {
         assert!("+905321234218".parse::<E164>().is_ok());
-        for bad in [
-            "905321234218",
-            "+0532",
-            "+90 532",
-            "+1234567890123456",
-            "+12345",
-            "",
-        ] {
+        for bad in ["905321234218", "+0532", "+90 532", "+1234567890123456", "+12345", ""] {
             assert_eq!(bad.parse::<E164>(), Err(NotE164), "{bad}");
         }
     }

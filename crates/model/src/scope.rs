@@ -59,10 +59,7 @@ impl Scope {
     /// The scope that one operation needs.
     #[must_use]
     pub const fn of(resource: Resource, access: Access) -> Self {
-        Self {
-            resource: Some(resource),
-            access: Some(access),
-        }
+        Self { resource: Some(resource), access: Some(access) }
     }
 
     /// Whether holding this scope allows what `needed` asks for.
@@ -77,22 +74,12 @@ impl FromStr for Scope {
     type Err = UnknownValue;
     fn from_str(text: &str) -> Result<Self, UnknownValue> {
         if text == "*" {
-            return Ok(Self {
-                resource: None,
-                access: None,
-            });
+            return Ok(Self { resource: None, access: None });
         }
-        let unknown = || UnknownValue {
-            kind: "scope",
-            value: text.to_owned(),
-        };
+        let unknown = || UnknownValue { kind: "scope", value: text.to_owned() };
         let (resource, access) = text.split_once(':').ok_or_else(unknown)?;
         let resource = Some(resource.parse().map_err(|_| unknown())?);
-        let access = if access == "*" {
-            None
-        } else {
-            Some(access.parse().map_err(|_| unknown())?)
-        };
+        let access = if access == "*" { None } else { Some(access.parse().map_err(|_| unknown())?) };
         Ok(Self { resource, access })
     }
 }
@@ -144,11 +131,7 @@ mod tests {
             ("calls:*", "*", false),
         ];
         for (held, needed, expected) in table {
-            assert_eq!(
-                scope(held).covers(scope(needed)),
-                expected,
-                "{held} covers {needed}"
-            );
+            assert_eq!(scope(held).covers(scope(needed)), expected, "{held} covers {needed}");
         }
     }
 

@@ -4,7 +4,7 @@
 use super::{Incoming, body};
 use crate::app::App;
 use crate::auth;
-use crate::routes::{Domain, Door, ROUTES, Route};
+use crate::routes::{self, Door, Route};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -17,18 +17,18 @@ use tracing::{error, info, warn};
 /// Every route of the API.
 #[must_use]
 pub fn whole_router(app: Arc<App>) -> Router {
-    router(app, |_| true)
+    router(app, routes::all())
 }
 
 /// The routes of one component.
 #[must_use]
-pub fn component_router(app: Arc<App>, domain: Domain) -> Router {
-    router(app, |route| route.domain == domain)
+pub fn component_router(app: Arc<App>, table: &'static [Route]) -> Router {
+    router(app, table.iter())
 }
 
-fn router(app: Arc<App>, wanted: impl Fn(&Route) -> bool) -> Router {
+fn router(app: Arc<App>, table: impl Iterator<Item = &'static Route>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES.iter().filter(|route| wanted(route)) {
+    for route in table {
         // The table holds only methods that axum knows; a test builds the whole router.
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let app = Arc::clone(&app);

@@ -15,7 +15,18 @@ mod rows;
 mod wire;
 mod write;
 
+use crate::routes::{Route, route};
+
 pub(crate) use cancel::{__path_cancel, cancel};
 pub(crate) use create::{__path_create, create};
 pub(crate) use fetch::{__path_fetch, fetch};
 pub(crate) use lists::{__path_create_list, create_list};
+
+/// The routes of the leads component.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    route!(POST "/v1/leads" Leads Write, "create_lead" create),
+    route!(GET "/v1/leads/{id}" Leads Read, "get_lead" fetch),
+    route!(DELETE "/v1/leads/{id}" Leads Write, "cancel_lead" cancel),
+    route!(POST "/v1/lists" Leads Write, "create_list" create_list),
+];

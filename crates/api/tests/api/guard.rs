@@ -6,13 +6,13 @@ use crate::world::{FLOW, Tenant, World};
 use http::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use talkif_api::routes::{Door, ROUTES, Route};
+use talkif_api::routes::{self, Door, Route};
 
 /// Routes that need no key.
 const OPEN: &[&str] = &["healthz", "readyz", "openapi", "list_errors"];
 
 fn keyed() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().filter(|route| matches!(route.door, Door::Key(..)))
+    routes::all().filter(|route| matches!(route.door, Door::Key(..)))
 }
 
 /// A path of the route that names nothing that exists, but has the right form.
@@ -30,8 +30,7 @@ fn sample_path(route: &Route) -> String {
 
 #[test]
 fn the_open_routes_are_named_and_no_others() {
-    let open: Vec<_> = ROUTES
-        .iter()
+    let open: Vec<_> = routes::all()
         .filter(|route| matches!(route.door, Door::Open(_)))
         .map(|route| route.operation)
         .collect();
@@ -204,7 +203,7 @@ async fn a_malformed_id_is_refused_by_every_route_that_has_one() {
 #[tokio::test]
 async fn the_wrong_method_is_refused_by_every_route() {
     let world = World::new().await;
-    for route in ROUTES {
+    for route in routes::all() {
         let answer = world.call("PUT", &sample_path(route)).send().await;
         assert_eq!(
             (answer.status, &answer.body["code"]),
@@ -214,4 +213,30 @@ async fn the_wrong_method_is_refused_by_every_route() {
         );
         assert!(answer.headers.contains_key("allow"), "{}", route.operation);
     }
+}
+
+#[test]
+fn spin_sends_every_path_to_the_component_that_has_it() {
+    let triggers = triggers(include_str!("../../../../spin.toml"));
+    for (component, table) in routes::COMPONENTS {
+        for route in *table {
+            let prefix = |(path, _): &&(&str, &str)| {
+                let path = path.trim_end_matches("/...");
+                route.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let longest = triggers.iter().filter(prefix).max_by_key(|(path, _)| path.len());
+            assert_eq!(longest.map(|(_, component)| component), Some(component), "{}", route.operation);
+        }
+    }
+}
+
+/// Route and component of every trigger of the manifest.
+fn triggers(manifest: &'static str) -> Vec<(&'static str, &'static str)> {
+    let value = |line: &'static str, key: &str| line.strip_prefix(key)?.strip_suffix('"');
+    let mut lines = manifest.lines();
+    std::iter::from_fn(|| {
+        let route = lines.find_map(|line| value(line, "route = \""))?;
+        Some((route, lines.next().and_then(|line| value(line, "component = \"")).unwrap()))
+    })
+    .collect()
 }
