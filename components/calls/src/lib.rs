@@ -1,4 +1,4 @@
-//! The calls component: calls.
+//! The calls component: calls and numbers.
 //!
 //! It only connects Spin to the `calls` routes of `talkif-api`; to change what they do, go there.
 

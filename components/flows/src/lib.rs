@@ -1,4 +1,4 @@
-//! The flows component: flows and numbers.
+//! The flows component: flows.
 //!
 //! It only connects Spin to the `flows` routes of `talkif-api`; to change what they do, go there.
 
