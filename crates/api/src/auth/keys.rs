@@ -136,7 +136,7 @@ pub(crate) struct WantedKey {
 
 fn check(body: CreateApiKey, now_us: i64) -> Result<WantedKey, Problem> {
     let mut errors = Vec::new();
-    if !(1..=MAX_NAME).contains(&body.name.trim().chars().count()) || body.name.contains('\0') {
+    if !(1..=MAX_NAME).contains(&body.name.trim().chars().count()) {
         errors.push(FieldError::new(
             "name",
             FieldCode::OutOfRange,

@@ -3,7 +3,7 @@
 use super::wire::PublishedFlow;
 use crate::app::{App, database};
 use crate::auth::Caller;
-use crate::http::{Incoming, Reply};
+use crate::http::{Incoming, Reply, escapes_nul};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -73,6 +73,10 @@ pub(crate) async fn write(
 ) -> Result<PublishedFlow, Problem> {
     let graph = flow::compile(source, format).map_err(|errors| invalid(errors, format))?;
     let json = serde_json::to_string(&graph).map_err(|error| Problem::internal(error.to_string()))?;
+    // YAML and JSON can both spell it without containing it.
+    if escapes_nul(json.as_bytes()) {
+        return Err(Problem::new(Code::BadRequest, "The source contains U+0000, which no text can hold"));
+    }
     let params = vec![
         account.sql().into(),
         graph.id.as_str().into(),

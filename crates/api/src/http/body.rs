@@ -45,7 +45,24 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut source)
         .map_err(|error| json_problem(bytes, &error.path().to_string(), error.inner()))?;
     source.end().map_err(|error| syntax_problem(&error))?;
+    if escapes_nul(bytes) {
+        return Err(Problem::new(Code::BadRequest, "The body contains U+0000, which no text can hold"));
+    }
     Ok(value)
+}
+
+/// Whether well-formed `json` has a NUL in one of its texts. Postgres has none, neither in texts
+/// nor in JSON: a statement with one would fail as if it were our fault.
+pub(crate) fn escapes_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = rest.get(at + 1..).unwrap_or_default();
+        if escape.starts_with(b"u0000") {
+            return true;
+        }
+        rest = escape.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 /// A field of the wrong shape is only worth a word where the rest of the body is JSON at all.
@@ -110,6 +127,20 @@ mod tests {
     fn text_after_the_value_or_none_at_all_is_broken_json() {
         assert_eq!(problem(r#"{"phone":"+90"} x"#).code, Code::InvalidJson);
         assert_eq!(problem(r#"{"phnoe":"#).code, Code::InvalidJson);
+    }
+
+    #[test]
+    fn nul_is_refused_wherever_it_hides() {
+        let table = [
+            (r#"{"phone":"a\u0000b"}"#, true),
+            (r#"{"phone":"\\\u0000"}"#, true),
+            (r#"{"phone":"\\u0000"}"#, false),
+            (r#"{"phone":"\u0001\""}"#, false),
+        ];
+        for (text, refused) in table {
+            let problem = json::<Sample>(text.as_bytes()).err();
+            assert_eq!(problem.map(|problem| problem.code), refused.then_some(Code::BadRequest), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod query;
 mod reply;
 pub mod router;
 
+pub(crate) use body::escapes_nul;
 pub use incoming::Incoming;
 pub use query::Page;
 pub(crate) use query::PageMeta;

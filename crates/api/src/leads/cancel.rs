@@ -30,14 +30,27 @@ pub(crate) struct LeadCanceled {
         (status = 409, description = "It was dialled already.", body = ProblemBody)))]
 pub(crate) async fn cancel(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let id: LeadId = incoming.id("id")?;
+    let mut state = try_cancel(&app, &caller, id).await?;
+    if state == "queued" {
+        // Somebody took the call while this request waited for its row: only a second look
+        // tells a dialer from another cancellation.
+        state = try_cancel(&app, &caller, id).await?;
+    }
+    match state.as_str() {
+        "canceled" => Reply::ok(&LeadCanceled { lead_id: id, status: "canceled" }),
+        _ => Err(too_late(&state)),
+    }
+}
+
+/// Cancels the lead if that is still possible; returns its state.
+async fn try_cancel(app: &App, caller: &Caller, id: LeadId) -> Result<String, Problem> {
     let params = vec![caller.account.sql().into(), id.sql().into()];
     let row = app.ports.db.query_one(&leads::CANCEL, params).await.map_err(database)?;
     let row = row.ok_or_else(|| not_found("lead"))?;
-    let state = row.text("state").map_err(database)?;
-    if row.bool("canceled").map_err(database)? || state == "canceled" {
-        return Reply::ok(&LeadCanceled { lead_id: id, status: "canceled" });
+    if row.bool("canceled").map_err(database)? {
+        return Ok("canceled".to_owned());
     }
-    Err(too_late(&state))
+    row.text("state").map_err(database)
 }
 
 fn too_late(state: &str) -> Problem {

@@ -97,10 +97,6 @@ fn check_length(field: &str, text: &str, most: usize) -> Result<(), FieldError> 
     if text.trim().is_empty() {
         return Err(FieldError::new(field, FieldCode::TooShort, "It must not be empty"));
     }
-    // Postgres has no NUL in texts.
-    if text.contains('\0') {
-        return Err(FieldError::new(field, FieldCode::InvalidFormat, "It must not contain NUL"));
-    }
     if text.chars().count() > most {
         return Err(FieldError::new(
             field,

@@ -81,3 +81,13 @@ async fn concurrent_versions_get_different_numbers() {
     versions.sort_unstable();
     assert_eq!(versions, (2..=9).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_source_that_spells_nul_is_refused() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let source = format!("{FLOW}name: \"a\\0b\"\n");
+    let answer =
+        world.call("POST", "/v1/flows").key(&tenant.key).text("application/yaml", &source).send().await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+}

@@ -120,8 +120,8 @@ async fn a_foreign_account_sees_nothing_and_changes_nothing() {
     plan.flows[0].source = FLOW.replace("flow_pricing_v3", "flow_of_stranger");
     let stranger = world.bootstrap(plan).await.api_key.unwrap();
     let owned = possessions(&world, &owner).await;
-    let with_id: Vec<_> = keyed().filter(|route| route.path.contains("{id}")).collect();
-    for route in &with_id {
+    let before = everything(&world, &owner, &owned).await;
+    for route in keyed().filter(|route| route.path.contains("{id}")) {
         let kind = route.path.split('/').nth(2).unwrap();
         let path = route.path.replace("{id}", &owned[kind]);
         let answer = world.call(route.method.as_str(), &path).key(&stranger).send().await;
@@ -132,12 +132,24 @@ async fn a_foreign_account_sees_nothing_and_changes_nothing() {
             route.operation
         );
     }
-    // The owner still sees and may do all of it.
-    for route in with_id.iter().filter(|route| route.method == Method::GET) {
+    assert_eq!(everything(&world, &owner, &owned).await, before);
+}
+
+/// What every route that reads shows to the owner.
+async fn everything(
+    world: &World,
+    owner: &Tenant,
+    owned: &BTreeMap<&'static str, String>,
+) -> BTreeMap<&'static str, Value> {
+    let mut seen = BTreeMap::new();
+    for route in keyed().filter(|route| route.method == Method::GET) {
         let kind = route.path.split('/').nth(2).unwrap();
-        let path = route.path.replace("{id}", &owned[kind]);
-        assert_eq!(world.get(&path, &owner.key).send().await.status, 200, "{}", route.operation);
+        let id = owned.get(kind).map_or("", String::as_str);
+        let answer = world.get(&route.path.replace("{id}", id), &owner.key).send().await;
+        assert_eq!(answer.status, 200, "{}", route.operation);
+        seen.insert(route.operation, answer.body);
     }
+    seen
 }
 
 #[tokio::test]
@@ -161,9 +173,10 @@ async fn lists_show_only_the_accounts_own() {
 async fn a_malformed_body_is_refused_by_every_route_that_reads_one() {
     let world = World::new().await;
     let tenant = world.tenant("helena", "+902125550100").await;
-    for route in keyed().filter(|route| route.method == Method::POST) {
+    for route in keyed().filter(|route| !matches!(route.method, Method::GET | Method::DELETE)) {
+        let (method, path) = (route.method.as_str(), sample_path(route));
         let broken =
-            world.call("POST", route.path).key(&tenant.key).text("application/json", "{\"a\":").send().await;
+            world.call(method, &path).key(&tenant.key).text("application/json", "{\"a\":").send().await;
         assert_eq!(
             (broken.status, &broken.body["code"]),
             (400, &json!("invalid_json")),
@@ -173,11 +186,11 @@ async fn a_malformed_body_is_refused_by_every_route_that_reads_one() {
         );
         for text in ["null", "[]", "\"text\"", "{\"no such field\": 1}"] {
             let answer =
-                world.call("POST", route.path).key(&tenant.key).text("application/json", text).send().await;
+                world.call(method, &path).key(&tenant.key).text("application/json", text).send().await;
             assert_eq!(answer.status, 400, "{} {text}", route.operation);
             assert!(!answer.body["errors"].as_array().unwrap().is_empty(), "{} {text}", route.operation);
         }
-        let unknown = world.call("POST", route.path).key(&tenant.key).text("image/png", "x").send().await;
+        let unknown = world.call(method, &path).key(&tenant.key).text("image/png", "x").send().await;
         assert_eq!(unknown.status, 415, "{}", route.operation);
     }
 }

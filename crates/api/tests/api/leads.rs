@@ -221,6 +221,47 @@ async fn a_lead_is_canceled_before_its_first_dial_only() {
 }
 
 #[tokio::test]
+async fn canceling_at_the_same_time_is_no_error_either() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let made = world.post("/v1/leads", &tenant.key, &lead()).send().await;
+    let path = format!("/v1/leads/{}", made.body["lead_id"].as_str().unwrap());
+    // The row is held until all four requests wait for it.
+    let mut held = world.region.pool.begin().await.unwrap();
+    sqlx::query("select from calls for update").execute(&mut *held).await.unwrap();
+    let send = || world.delete(&path, &tenant.key).send();
+    let release = async {
+        let waiting = "select count(*)::text from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        for _ in 0..10_000 {
+            if world.text(waiting).await.as_deref() == Some("4") {
+                break;
+            }
+        }
+        held.commit().await.unwrap();
+    };
+    let (a, b, c, d, ()) = tokio::join!(send(), send(), send(), send(), release);
+    for answer in [a, b, c, d] {
+        assert_eq!((answer.status, &answer.body["status"]), (200, &json!("canceled")), "{}", answer.body);
+    }
+    assert_eq!(world.count("events where type = 'lead.canceled'").await, 1);
+}
+
+#[tokio::test]
+async fn a_text_that_postgres_cannot_hold_is_the_clients_mistake() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let consent = json!({"granted": true, "text": "a\0b"});
+    for changes in [
+        json!({"metadata": {"deal": "a\0b"}}),
+        json!({"metadata": {"a\0b": 1}}),
+        json!({ "consent": consent }),
+    ] {
+        let answer = world.post("/v1/leads", &tenant.key, &with(changes)).send().await;
+        assert_eq!(problem(&answer), (400, "bad_request", ""));
+    }
+}
+
+#[tokio::test]
 async fn a_dialled_or_finished_lead_cannot_be_canceled() {
     let world = World::new().await;
     let tenant = world.tenant("helena", "+902125550100").await;
