@@ -1,6 +1,7 @@
 //! Which flow takes a lead.
 //!
-//! A flow takes a lead if each of its lists is empty or names the lead's value. Among those that
+//! A flow takes a lead if each of its lists is empty or names the lead's value. A lead whose
+//! language is unknown is no stranger to any language: forms rarely ask for it. Among those that
 //! do, the one that names most dimensions wins. Ties are broken by what they name, in this
 //! order: campaign, intent, source, language; then by the shorter lists, because who names one
 //! source means it more than who names ten; then by the smaller id. So the answer never depends
@@ -44,7 +45,7 @@ fn rate(lead: LeadTraits<'_>, matches: &FlowMatch) -> Option<Rating> {
         names(&matches.campaign, lead.campaign)?,
         names(&matches.intent, lead.intent)?,
         names(&matches.source, Some(lead.source))?,
-        names(&matches.language, language)?,
+        language.map_or(Some(false), |language| names(&matches.language, Some(language)))?,
     ];
     let values = [&matches.campaign, &matches.intent, &matches.source, &matches.language];
     let length = values.iter().map(|list| list.len()).sum();
@@ -99,7 +100,7 @@ mod tests {
             (lead("web_form", "", "pricing", "tr-TR"), "flow_pricing"),
             (lead("web_form", "", "Pricing", "EN"), "flow_pricing"),
             (lead("web_form", "", "pricing", "de"), "flow_web"),
-            (lead("web_form", "", "pricing", ""), "flow_web"),
+            (lead("web_form", "", "pricing", ""), "flow_pricing"),
             (lead("web_form", "", "support", "tr"), "flow_web"),
             (lead("api", "", "", ""), "flow_any"),
             (lead("web_form", "autumn", "", ""), "flow_autumn"),

@@ -73,6 +73,19 @@ async fn a_lead_becomes_a_queued_call_with_all_that_belongs_to_it() {
 }
 
 #[tokio::test]
+async fn the_documented_lead_is_taken_by_the_documented_flow() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let documented = json!({
+        "event": "lead.created", "source": "web_form", "phone": "+905321234218", "intent": "pricing",
+        "consent": true, "call_within": 60
+    });
+    let answer = world.post("/v1/leads", &tenant.key, &documented).send().await;
+    assert_eq!((answer.status, &answer.body["status"]), (202, &json!("queued")), "{}", answer.body);
+    assert_eq!(world.text("select flow_id from leads").await.as_deref(), Some("flow_pricing_v3"));
+}
+
+#[tokio::test]
 async fn a_lead_is_read_back_as_it_was_sent() {
     let world = World::new().await;
     let tenant = world.tenant("helena", "+902125550100").await;
