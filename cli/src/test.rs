@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         step("format", "cargo", &["fmt", "--all", "--check"])?;
     }
     // Without a choice cargo takes the workspace's default members: all but the guests.
-    let mut tests = vec!["test"];
+    let mut tests = vec!["test", "--no-fail-fast"];
     tests.extend(args.cargo.iter().map(String::as_str));
     step("tests", "cargo", &tests)?;
     if !args.quick {
