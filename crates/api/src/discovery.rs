@@ -58,7 +58,6 @@ fn health(app: &App) -> Result<Reply, Problem> {
 /// Says that the edge runs, without asking anything behind it.
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "discovery", security(()),
     responses((status = 200, description = "The edge runs.", body = Health)))]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn healthz(app: Arc<App>, _incoming: Incoming) -> Result<Reply, Problem> {
     health(&app)
 }
@@ -78,7 +77,6 @@ pub(crate) async fn readyz(app: Arc<App>, _incoming: Incoming) -> Result<Reply, 
 /// This API as OpenAPI 3.1, generated from the code that answers.
 #[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "discovery", security(()),
     responses((status = 200, description = "The document.", body = Object)))]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn openapi(app: Arc<App>, _incoming: Incoming) -> Result<Reply, Problem> {
     let body = app.openapi.get_or_init(|| document::json(&app.ports.config.public_url)).clone();
     Ok(Reply { status: StatusCode::OK, body, replayed: false })
@@ -87,7 +85,6 @@ pub(crate) async fn openapi(app: Arc<App>, _incoming: Incoming) -> Result<Reply,
 /// Every error code with its status.
 #[utoipa::path(get, path = "/api/v1/errors", operation_id = "list_errors", tag = "discovery", security(()),
     responses((status = 200, description = "The catalogue.", body = ErrorCatalogue)))]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn errors(_app: Arc<App>, _incoming: Incoming) -> Result<Reply, Problem> {
     let entry =
         |code: &Code| ErrorEntry { code: code.as_str(), title: code.title(), status: code.status_number() };

@@ -15,13 +15,11 @@ use talkif_problem::{Code, Problem};
 use tracing::{error, info, warn};
 
 /// Every route of the API.
-#[must_use]
 pub fn whole_router(app: Arc<App>) -> Router {
     router(app, routes::all())
 }
 
 /// The routes of one component.
-#[must_use]
 pub fn component_router(app: Arc<App>, table: &'static [Route]) -> Router {
     router(app, table.iter())
 }
@@ -36,14 +34,16 @@ fn router(app: Arc<App>, table: impl Iterator<Item = &'static Route>) -> Router 
     }
     let (for_path, for_method) = (Arc::clone(&app), app);
     router
-        .fallback(move |request| refuse(for_path, Code::NotFound, "There is no such route", request))
-        .method_not_allowed_fallback(move |request| {
-            refuse(for_method, Code::MethodNotAllowed, "The route does not take this method", request)
+        .fallback(move |request| async move {
+            refuse(&for_path, Code::NotFound, "There is no such route", &request)
+        })
+        .method_not_allowed_fallback(move |request| async move {
+            refuse(&for_method, Code::MethodNotAllowed, "The route does not take this method", &request)
         })
 }
 
-async fn refuse(app: Arc<App>, code: Code, detail: &'static str, request: Request) -> Response<Body> {
-    let request_id = request_id(&app, request.headers());
+fn refuse(app: &App, code: Code, detail: &'static str, request: &Request) -> Response<Body> {
+    let request_id = request_id(app, request.headers());
     finish(Problem::new(code, detail).into_response(&request_id), &request_id)
 }
 
