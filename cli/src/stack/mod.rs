@@ -271,12 +271,32 @@ async fn start_edge(
         ("ARTIFACTS_KEY", secrets.artifacts_key.clone()),
         ("LOCAL_MODE", "true".to_owned()),
     ];
-    for (name, value) in variables {
+    let hosts = [
+        ("DATABASE_HOST", host_and_port(&stores.database_url, 5432)),
+        ("DIRECTORY_HOST", host_and_port(&stores.directory_url, 5432)),
+        ("REDIS_HOST", host_and_port(&stores.redis_url, 6379)),
+    ];
+    let hosts = hosts.into_iter().filter_map(|(name, host)| Some((name, host?)));
+    for (name, value) in variables.into_iter().chain(hosts) {
         command.env(format!("SPIN_VARIABLE_{name}"), value);
     }
     let mut process = Process::start("edge", command, logs, &ready)?;
     process.answers(&format!("{api_url}/healthz"), READY_WITHIN).await?;
     Ok((process, api_url))
+}
+
+/// `host:port` of a store's address, so that components may reach it and nothing else. `None`
+/// where the address names no host.
+fn host_and_port(url: &str, usual_port: u16) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    match (host.is_empty(), has_port) {
+        (true, _) => None,
+        (false, true) => Some(host.to_owned()),
+        (false, false) => Some(format!("{host}:{usual_port}")),
+    }
 }
 
 /// Guests get a statement timeout as a belt: an abandoned statement must not hold a connection.
@@ -337,5 +357,25 @@ impl NodeLaunch<'_> {
         let mut process = Process::start("node", command, logs, &ready)?;
         process.ready(READY_WITHIN).await?;
         Ok(process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_may_reach_the_stores_of_the_addresses() {
+        let table = [
+            ("postgres://talkif:p%40ss@127.0.0.1:5433/talkif", Some("127.0.0.1:5433")),
+            ("postgres://db.example/talkif?sslmode=require", Some("db.example:5432")),
+            ("postgres://u@[::1]/talkif", Some("[::1]:5432")),
+            ("postgres://[::1]:5433/talkif", Some("[::1]:5433")),
+            ("postgres:///talkif?host=/run/postgresql", None),
+        ];
+        for (url, expected) in table {
+            assert_eq!(host_and_port(url, 5432).as_deref(), expected, "{url}");
+        }
+        assert_eq!(host_and_port("redis://127.0.0.1", 6379).as_deref(), Some("127.0.0.1:6379"));
     }
 }
