@@ -35,8 +35,23 @@ impl Api {
         self.send(self.client.get(format!("{}{path}", self.base))).await
     }
 
+    /// Whether a GET finds anything.
+    pub(crate) async fn finds(&self, path: &str) -> Result<bool> {
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let status = request.send().await.context("the API cannot be reached")?.status();
+        match status.as_u16() {
+            404 => Ok(false),
+            _ if status.is_success() => Ok(true),
+            other => bail!("GET {path} was answered with {other}"),
+        }
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
-        let response = request.bearer_auth(&self.key).send().await.context("the API cannot be reached")?;
+        let response = request
+            .bearer_auth(&self.key)
+            .send()
+            .await
+            .with_context(|| format!("the API at {} cannot be reached; is it up?", self.base))?;
         let status = response.status();
         let text = response.text().await?;
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -38,6 +38,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let json = args.file.extension().is_some_and(|extension| extension == "json");
     let content_type = if json { "application/json" } else { "application/yaml" };
     let flow = args.access.client()?.post_text("/v1/flows", content_type, source).await?;
-    println!("{} version {} is live", flow["id"].as_str().unwrap_or("flow"), flow["version"]);
+    println!("{} version {} is live", flow["flow_id"].as_str().unwrap_or("the flow"), flow["version"]);
     Ok(())
 }

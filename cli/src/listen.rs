@@ -1,7 +1,7 @@
 //! `talkif listen`: deliveries on the terminal, verified.
 
 use crate::receiver::{Delivery, Receiver};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 /// Receive webhooks here, print them and verify their signatures.
 #[derive(clap::Args)]
@@ -19,13 +19,13 @@ pub(crate) struct Args {
 
 /// Runs until Ctrl-C.
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let receiver = Receiver::bind(args.port).await?;
+    let receiver = Receiver::bind(args.port).await.context("choose another port with --port")?;
     println!("listening on {}; Ctrl-C ends it", receiver.url());
     let mut deliveries = receiver.serve(&args.secret)?;
     loop {
         tokio::select! {
             Some(delivery) = deliveries.recv() => println!("{}", line(&delivery, args.json)),
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            asked = crate::interrupt::asked_to_stop() => return asked,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod api;
 mod demo;
 mod deploy;
+mod interrupt;
 mod listen;
 mod migrate;
 mod receiver;

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use jiff::Timestamp;
 use standardwebhooks::Webhook;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) struct Delivery {
     pub(crate) body: serde_json::Value,
     /// Whether the independent library accepted the signature.
     pub(crate) verified: bool,
+    /// When it arrived.
+    pub(crate) at: Timestamp,
 }
 
 impl Delivery {
@@ -75,10 +78,11 @@ impl Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let at = Timestamp::now();
     let verified = shared.webhook.verify(&body, &headers).is_ok();
     let id = headers.get("webhook-id").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let body = serde_json::from_slice(&body).unwrap_or(serde_json::Value::Null);
     // Nobody listens any more when the command is about to end.
-    let _ending = shared.deliveries.send(Delivery { id, body, verified });
+    let _ending = shared.deliveries.send(Delivery { id, body, verified, at });
     if verified { StatusCode::NO_CONTENT } else { StatusCode::UNAUTHORIZED }
 }

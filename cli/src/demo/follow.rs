@@ -2,9 +2,11 @@
 
 use super::Deliveries;
 use super::people::{Person, Persona};
+use super::story::{Hook, Story, ToldTurn, text, turns_of};
 use super::view::View;
 use crate::api::Api;
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,23 +25,6 @@ pub(crate) struct CallStory {
     pub(crate) state: PathBuf,
 }
 
-/// A webhook that arrived.
-#[derive(Debug, Clone)]
-pub(crate) struct Hook {
-    pub(crate) event: String,
-    pub(crate) verified: bool,
-}
-
-/// A turn as the API tells it.
-#[derive(Debug, Clone)]
-pub(crate) struct ToldTurn {
-    pub(crate) speaker: String,
-    pub(crate) text: String,
-    pub(crate) interrupted: bool,
-    pub(crate) engine_ms: Option<f64>,
-    pub(crate) heard_ms: Option<f64>,
-}
-
 /// A call that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Followed {
@@ -54,6 +39,7 @@ pub(crate) struct Followed {
     pub(crate) webhooks: Vec<Hook>,
     pub(crate) recording: Option<PathBuf>,
     pub(crate) trace: Vec<Value>,
+    pub(crate) trace_file: PathBuf,
     pub(crate) trace_spans: usize,
     pub(crate) took: Duration,
 }
@@ -68,7 +54,7 @@ impl Followed {
 impl CallStory {
     /// Posts the lead and follows its first call to the end. `live` prints while it happens.
     pub(crate) async fn follow(&self, person: &Person, view: &View, live: bool) -> Result<Followed> {
-        let begun = Instant::now();
+        let (begun, posted_at) = (Instant::now(), Timestamp::now());
         let lead = json!({
             "event": "lead.created", "source": "web_form", "phone": person.number, "name": "Ece", "intent": "pricing",
             "language": "en", "consent": true, "call_within": 60,
@@ -77,11 +63,11 @@ impl CallStory {
         let call_id = accepted["call_id"].as_str().context("the answer names no call")?.to_owned();
         view.accepted(&accepted, begun.elapsed(), live);
 
-        let mut teller = Teller { view, live, begun, status: String::new(), turns: 0, slots: 0, hooks: 0 };
+        let mut teller = Teller { view, live, story: Story::since(posted_at) };
         let call = self.until_over(&call_id, begun, &mut teller).await?;
         let webhooks = self.webhooks(&call_id, &call, &mut teller).await;
         let recording = self.fetch_recording(&call_id, &call).await?;
-        let trace = call["trace"].as_array().cloned().unwrap_or_default();
+        let trace = self.trace(&call_id).await?;
         Ok(Followed {
             persona: person.persona,
             status: text(&call, "status"),
@@ -90,6 +76,7 @@ impl CallStory {
             slots: call["slots"].clone(),
             booking: call["booking"].clone(),
             turns: turns_of(&call),
+            trace_file: self.keep(&format!("{call_id}.trace.json"), &serde_json::to_vec_pretty(&trace)?)?,
             trace_spans: trace.len(),
             trace,
             webhooks,
@@ -103,7 +90,7 @@ impl CallStory {
         let path = format!("/v1/calls/{call_id}?include=transcript,trace");
         loop {
             let call = self.api.get(&path).await?;
-            teller.tell(&call);
+            teller.tell(&call, &self.hooks_of(call_id).await);
             if call["ended_at"].is_string() {
                 return Ok(call);
             }
@@ -124,7 +111,7 @@ impl CallStory {
         let waiting_since = Instant::now();
         loop {
             let hooks = self.hooks_of(call_id).await;
-            teller.tell_hooks(&hooks);
+            teller.tell(call, &hooks);
             let complete = last.as_ref().is_none_or(|last| hooks.iter().any(|hook| hook.event == *last));
             if (complete && !hooks.is_empty()) || waiting_since.elapsed() > WEBHOOKS_WITHIN {
                 return hooks;
@@ -138,7 +125,11 @@ impl CallStory {
         deliveries
             .iter()
             .filter(|delivery| delivery.text("call_id") == call_id)
-            .map(|delivery| Hook { event: delivery.text("event").to_owned(), verified: delivery.verified })
+            .map(|delivery| Hook {
+                event: delivery.text("event").to_owned(),
+                verified: delivery.verified,
+                at: delivery.at,
+            })
             .collect()
     }
 
@@ -151,70 +142,38 @@ impl CallStory {
         if !stereo {
             bail!("the recording of {call_id} is not a stereo WAV");
         }
+        self.keep(&format!("{call_id}.wav"), &wav).map(Some)
+    }
+
+    /// The trace as it is when the last webhook has arrived, whose span it contains too.
+    async fn trace(&self, call_id: &str) -> Result<Vec<Value>> {
+        let call = self.api.get(&format!("/v1/calls/{call_id}?include=trace")).await?;
+        Ok(call["trace"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Writes what was fetched where it outlives the demo.
+    fn keep(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
         let folder = self.state.join("fetched");
         std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{call_id}.wav"));
-        std::fs::write(&path, wav)?;
-        Ok(Some(path))
+        let path = folder.join(name);
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
     }
 }
 
-/// Prints each thing once, when it is first seen.
+/// Hands each thing that has happened to the view, once.
 struct Teller<'a> {
     view: &'a View,
     live: bool,
-    begun: Instant,
-    status: String,
-    turns: usize,
-    slots: usize,
-    hooks: usize,
+    story: Story,
 }
 
 impl Teller<'_> {
-    fn tell(&mut self, call: &Value) {
-        if !self.live {
-            return;
-        }
-        let status = text(call, "status");
-        if status != self.status {
-            self.view.status(self.begun.elapsed(), &status, call);
-            self.status = status;
-        }
-        let turns = turns_of(call);
-        for turn in turns.iter().skip(self.turns) {
-            self.view.turn(self.begun.elapsed(), turn);
-        }
-        self.turns = turns.len().max(self.turns);
-        let slots = call["slots"].as_object().map_or(0, serde_json::Map::len);
-        if slots > self.slots {
-            self.view.slots(self.begun.elapsed(), &call["slots"]);
-            self.slots = slots;
-        }
-    }
-
-    fn tell_hooks(&mut self, hooks: &[Hook]) {
+    fn tell(&mut self, call: &Value, hooks: &[Hook]) {
         if self.live {
-            for hook in hooks.iter().skip(self.hooks) {
-                self.view.hook(self.begun.elapsed(), hook);
+            for (at, event) in self.story.news(call, hooks, Timestamp::now()) {
+                self.view.event(at, &event, call);
             }
-            self.hooks = hooks.len();
         }
     }
-}
-
-fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_default().to_owned()
-}
-
-fn turns_of(call: &Value) -> Vec<ToldTurn> {
-    let turns = call["transcript"].as_array().into_iter().flatten();
-    turns
-        .map(|turn| ToldTurn {
-            speaker: text(turn, "speaker"),
-            text: text(turn, "text"),
-            interrupted: turn["interrupted"].as_bool().unwrap_or_default(),
-            engine_ms: turn["latency"]["engine_ms"].as_f64(),
-            heard_ms: turn["latency"]["heard_ms"].as_f64(),
-        })
-        .collect()
 }

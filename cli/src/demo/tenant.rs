@@ -13,8 +13,8 @@ use talkif_rules::secret::SealingKey;
 use talkif_store::Db;
 use talkif_store::native;
 
-/// The number of a local account. Its range is reserved for use in fiction, so that it is
-/// nobody's.
+/// The number of a local account, where `TALKIF_NUMBER` names none. Its range is reserved for use
+/// in fiction, so that it is nobody's.
 const NUMBER: &str = "+442079460123";
 
 /// A customer of this installation.
@@ -39,23 +39,21 @@ impl Tenant {
         Ok(Self {
             key: made.api_key.context("no key was made")?,
             webhook_secret: secret.context("no webhook secret was made")?,
-            number: NUMBER.to_owned(),
+            number: number(),
         })
     }
 }
 
 fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
     let region = stack.options().region;
-    let carrier = stack.lab.as_ref().map(|lab| lab.sip.clone());
+    let (carrier, credentials) = trunk(stack)?;
     let number = NumberPlan {
-        phone: NUMBER.parse()?,
+        phone: number().parse().context("TALKIF_NUMBER")?,
         friendly_name: Some("Local line".to_owned()),
-        termination_uri: carrier
-            .or_else(|| std::env::var("TALKIF_TRUNK").ok())
-            .context("TALKIF_TRUNK names no carrier")?,
+        termination_uri: carrier,
         transport: "udp".to_owned(),
-        credentials: Some((TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned())),
-        flow_id: None,
+        credentials,
+        flow_id: Some(super::EXAMPLE_FLOW.parse()?),
     };
     Ok(Bootstrap {
         account: name.to_owned(),
@@ -71,6 +69,26 @@ fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
             renew: true,
         }],
     })
+}
+
+fn named(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn number() -> String {
+    named("TALKIF_NUMBER").unwrap_or_else(|| NUMBER.to_owned())
+}
+
+/// The carrier's address, and user and password on it: the lab's, or the environment's.
+fn trunk(stack: &Stack) -> Result<(String, Option<(String, String)>)> {
+    if let Some(lab) = &stack.lab {
+        return Ok((lab.sip.clone(), Some((TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned()))));
+    }
+    let carrier = named("TALKIF_TRUNK").context(
+        "with the vendors' keys set, calls go out for real: name your carrier's host:port in TALKIF_TRUNK, \
+         or unset one of the keys to call the phone lab",
+    )?;
+    Ok((carrier, named("TALKIF_TRUNK_USER").zip(named("TALKIF_TRUNK_PASSWORD"))))
 }
 
 async fn ports(stack: &Stack) -> Result<Ports> {

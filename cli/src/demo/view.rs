@@ -1,7 +1,8 @@
 //! What the demo prints: lines for people, or one JSON object a line.
 
-use super::follow::{Followed, Hook, ToldTurn};
-use serde_json::{Value, json};
+use super::follow::Followed;
+use super::story::{Event, Hook, ToldTurn};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The terminal.
@@ -34,6 +35,13 @@ impl View {
         }
     }
 
+    /// The last word, for people: where objects are printed, the last one is a call's summary.
+    pub(crate) fn verdict(&self, text: &str) {
+        if !self.json {
+            self.note(text);
+        }
+    }
+
     /// The API took the lead.
     pub(crate) fn accepted(&self, accepted: &Value, took: Duration, live: bool) {
         if live {
@@ -42,8 +50,18 @@ impl View {
         }
     }
 
-    /// The call's status moved.
-    pub(crate) fn status(&self, at: Duration, status: &str, call: &Value) {
+    /// Something has happened.
+    pub(crate) fn event(&self, at: Duration, event: &Event, call: &Value) {
+        match event {
+            Event::Status(status) => self.status(at, status, call),
+            Event::Turn(turn) => self.turn(at, turn),
+            Event::Slots(slots) => self.slots(at, slots),
+            Event::Hook(hook) => self.hook(at, hook),
+        }
+    }
+
+    fn status(&self, at: Duration, status: &str, call: &Value) {
+        let call = if call["status"] == status { call } else { &Value::Null };
         let more = call["end_reason"].as_str().map(|reason| {
             let outcome = call["outcome"].as_str().unwrap_or("no verdict");
             format!(" · {reason} · outcome: {outcome}")
@@ -57,8 +75,7 @@ impl View {
         );
     }
 
-    /// Somebody has spoken.
-    pub(crate) fn turn(&self, at: Duration, turn: &ToldTurn) {
+    fn turn(&self, at: Duration, turn: &ToldTurn) {
         let latency = match (turn.engine_ms, turn.heard_ms) {
             (Some(engine), Some(heard)) => format!("   [engine {engine:.0} ms, heard {heard:.0} ms]"),
             _ => String::new(),
@@ -68,19 +85,15 @@ impl View {
         self.emit("turn", at, turn_json(turn), &line);
     }
 
-    /// What is known so far.
-    pub(crate) fn slots(&self, at: Duration, slots: &Value) {
+    fn slots(&self, at: Duration, slots: &Map<String, Value>) {
         let known: Vec<String> = slots
-            .as_object()
-            .into_iter()
-            .flatten()
+            .iter()
             .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
             .collect();
-        self.emit("slots", at, json!({ "slots": slots }), &format!("  slots: {}", known.join(", ")));
+        self.emit("slots", at, json!({ "slots": slots }), &format!("  ✎ {}", known.join(", ")));
     }
 
-    /// A webhook arrived.
-    pub(crate) fn hook(&self, at: Duration, hook: &Hook) {
+    fn hook(&self, at: Duration, hook: &Hook) {
         let verdict = if hook.verified {
             "signature verified by the standardwebhooks library"
         } else {
@@ -118,7 +131,7 @@ fn summary(call: &Followed) -> Value {
         "type": "summary", "persona": call.persona.name(), "call_id": call.call_id, "status": call.status, "end_reason": call.end_reason,
         "outcome": call.outcome, "slots": call.slots, "booking": call.booking,
         "turns": call.turns.iter().map(turn_json).collect::<Vec<_>>(),
-        "webhooks": webhooks, "recording": call.recording, "trace_spans": call.trace_spans,
+        "webhooks": webhooks, "recording": call.recording, "trace": call.trace_file, "trace_spans": call.trace_spans,
         "took_ms": call.took.as_millis(),
     })
 }
@@ -135,10 +148,7 @@ fn print_details(call: &Followed) {
         }
         None => println!("            recording  none: nobody was recorded"),
     }
-    println!(
-        "            trace      {} spans, GET /v1/calls/{}?include=trace",
-        call.trace_spans, call.call_id
-    );
+    println!("            trace      {} ({} spans)", call.trace_file.display(), call.trace_spans);
     for span in &call.trace {
         let duration = span["duration_ms"].as_f64().unwrap_or_default();
         println!(

@@ -1,79 +1,75 @@
-//! One stack for each state folder: `run.json` names who runs there.
+//! One stack for each state folder.
+//!
+//! The lock is the kernel's, on the file `run.lock`: it is free again the moment its holder ends,
+//! however that ends, so there is never a stale one. The file's text, the holder's process id, is
+//! for the sentence alone.
 
-use super::process::Process;
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
 
-/// Held while a stack runs; removed when it is dropped.
+/// Held while a stack runs.
+#[derive(Debug)]
 pub(crate) struct RunLock {
-    path: PathBuf,
-}
-
-#[derive(Serialize, Deserialize, Default)]
-struct Run {
-    pid: u32,
-    children: Vec<u32>,
+    _file: File,
 }
 
 impl RunLock {
-    /// Takes the folder, or says who has it. What a killed run left behind is ended first.
+    /// Takes the folder, or says who has it.
     pub(crate) fn take(state: &Path) -> Result<Self> {
-        let path = state.join("run.json");
-        if let Some(run) =
-            std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Run>(&text).ok())
-        {
-            if run.pid != std::process::id()
-                && program_of(run.pid).is_some_and(|name| name.starts_with("talkif"))
-            {
-                bail!(
-                    "already running in {} (process {}); stop it with Ctrl-C there, or choose another folder with --state",
-                    state.display(),
-                    run.pid
-                );
-            }
-            end_orphans(&run.children);
-        }
-        let lock = Self { path };
-        lock.write(&Run { pid: std::process::id(), children: Vec::new() })?;
-        Ok(lock)
-    }
-
-    /// Notes the children, so that a later start can end them if this process is killed.
-    pub(crate) fn record(&self, children: &[Option<&Process>]) -> Result<()> {
-        let children = children.iter().flatten().filter_map(|process| process.id()).collect();
-        self.write(&Run { pid: std::process::id(), children })
-    }
-
-    fn write(&self, run: &Run) -> Result<()> {
-        std::fs::write(&self.path, serde_json::to_vec(run)?)
-            .with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
-impl Drop for RunLock {
-    fn drop(&mut self) {
-        // Nothing to be done about a failure here; the next start copes with a stale file.
-        let _stale = std::fs::remove_file(&self.path);
-    }
-}
-
-/// The program's name of a live process. `None` where there is no such process.
-fn program_of(pid: u32) -> Option<String> {
-    let output =
-        std::process::Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).output().ok()?;
-    let name = String::from_utf8_lossy(&output.stdout).trim().rsplit('/').next()?.to_owned();
-    (!name.is_empty()).then_some(name)
-}
-
-fn end_orphans(children: &[u32]) {
-    for pid in children {
-        let ours = program_of(*pid).is_some_and(|name| name.starts_with("talkif-") || name == "spin");
-        if ours {
-            let ended = std::process::Command::new("kill").arg(pid.to_string()).status();
-            if ended.is_ok_and(|status| status.success()) {
-                eprintln!("talkif: ended process {pid}, left behind by a run that was killed");
+        let path = state.join("run.lock");
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "already running in {} (process {}); stop it with Ctrl-C there, or choose another folder with --state",
+                state.display(),
+                holder(&mut file)
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
+        let noted = file.set_len(0).and_then(|()| file.rewind());
+        noted.and_then(|()| write!(file, "{}", std::process::id()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.read_to_string(&mut text) {
+        Ok(_) if !text.is_empty() => text,
+        _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_start_in_the_same_folder_says_who_runs_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RunLock::take(folder.path()).unwrap();
+        let refusal = RunLock::take(folder.path()).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+        assert!(refusal.contains("--state"), "{refusal}");
+        drop(first);
+        drop(RunLock::take(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_a_killed_run_left_behind_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("run.lock"), "4194304000").unwrap();
+        assert!(RunLock::take(folder.path()).is_ok());
+        assert_eq!(
+            std::fs::read_to_string(folder.path().join("run.lock")).unwrap(),
+            std::process::id().to_string()
+        );
     }
 }

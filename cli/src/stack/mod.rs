@@ -11,7 +11,7 @@ mod secrets;
 pub(crate) use binaries::Binaries;
 pub(crate) use secrets::Secrets;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use lock::RunLock;
 use process::Process;
 use serde::Deserialize;
@@ -47,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) host: Option<Host>,
     /// Whether the lab's stand-ins answer at once or as slowly as vendors do.
     pub(crate) realistic_delays: bool,
+    /// The phone lab even where the vendors' keys are in the environment.
+    pub(crate) always_lab: bool,
     /// Calls that the node holds at once.
     pub(crate) slots: usize,
 }
@@ -147,13 +149,14 @@ impl Stack {
         std::fs::create_dir_all(&logs)?;
         std::fs::create_dir_all(&recordings)?;
         let secrets = Secrets::load_or_create(&options.state.join("secrets.json"))?;
+        refuse_port_in_use(options.port).await?;
         let stores = Stores::start(&options.state).await?;
         talkif_store::native::migrate_directory(&stores.directory_url)
             .await
             .context("directory migrations")?;
         talkif_store::native::migrate_region(&stores.database_url).await.context("region migrations")?;
 
-        let (lab_process, lab) = if vendors_are_configured() {
+        let (lab_process, lab) = if !options.always_lab && vendors_are_configured() {
             (None, None)
         } else {
             let (process, lab) = start_lab(binaries, &options, &logs).await?;
@@ -171,7 +174,6 @@ impl Stack {
             recordings: &recordings,
         };
         let node = launch.start(binaries, &options, &logs).await?;
-        lock.record(&[Some(&node), Some(&edge), lab_process.as_ref()])?;
         Ok(Self {
             api_url,
             database_url: stores.database_url.clone(),
@@ -236,7 +238,7 @@ async fn start_lab(binaries: &Binaries, options: &Options, logs: &Path) -> Resul
         .args(["--delays", if options.realistic_delays { "realistic" } else { "none" }])
         .arg("--ready-file")
         .arg(&ready);
-    let mut process = Process::start("lab", command, logs, &ready)?;
+    let mut process = Process::start("lab", &command, logs, &ready)?;
     let lab: Lab =
         serde_json::from_str(&process.ready(READY_WITHIN).await?).context("the lab's ready file")?;
     Ok((process, lab))
@@ -254,7 +256,6 @@ async fn start_edge(
         options.host.unwrap_or_else(|| if binaries.spin().is_some() { Host::Spin } else { Host::Builtin });
     let ready = options.state.join("edge.ready");
     let port = if options.port == 0 { free_port().await? } else { options.port };
-    refuse_port_in_use(port).await?;
     let mut command = match host {
         Host::Spin => binaries.spin_command(&options.state, port)?,
         Host::Builtin => binaries.builtin_command(&options.state, port, &ready)?,
@@ -280,7 +281,7 @@ async fn start_edge(
     for (name, value) in variables.into_iter().chain(hosts) {
         command.env(format!("SPIN_VARIABLE_{name}"), value);
     }
-    let mut process = Process::start("edge", command, logs, &ready)?;
+    let mut process = Process::start("edge", &command, logs, &ready)?;
     process.answers(&format!("{api_url}/healthz"), READY_WITHIN).await?;
     Ok((process, api_url))
 }
@@ -311,7 +312,7 @@ async fn refuse_port_in_use(port: u16) -> Result<()> {
     match tokio::net::TcpListener::bind(("127.0.0.1", port)).await {
         Ok(_) => Ok(()),
         Err(error) => {
-            Err(anyhow::anyhow!("port {port} cannot be used ({error}); choose another with --port"))
+            bail!("port {port} cannot be used ({}); choose another with --port", error.kind())
         }
     }
 }
@@ -354,7 +355,7 @@ impl NodeLaunch<'_> {
                 .env("CARTESIA_API_KEY", "lab")
                 .env("CARTESIA_URL", format!("ws://{}/cartesia", lab.http));
         }
-        let mut process = Process::start("node", command, logs, &ready)?;
+        let mut process = Process::start("node", &command, logs, &ready)?;
         process.ready(READY_WITHIN).await?;
         Ok(process)
     }

@@ -1,15 +1,18 @@
 //! A child process with a log file, a ready file and a two-step end.
+//!
+//! Children run under [`talkif_embedded::supervised`]: they end when this process does, even when
+//! it is killed.
 
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 /// Pause between two looks at a starting process.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running child. Dropping it kills it.
+/// A running child. Dropping it ends it.
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
@@ -19,22 +22,16 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command` with its output going to `{logs}/{name}.log`.
-    pub(crate) fn start(name: &'static str, mut command: Command, logs: &Path, ready: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, command: &Command, logs: &Path, ready: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         if ready.exists() {
             std::fs::remove_file(ready)?;
         }
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
-        // Ctrl-C reaches the whole foreground group; children must be stopped by us, in order.
-        command.process_group(0);
+        let mut command = Command::from(talkif_embedded::supervised(command.as_std()));
+        command.stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
         Ok(Self { name, child, log, ready: ready.to_owned() })
-    }
-
-    /// The process id, while it runs.
-    pub(crate) fn id(&self) -> Option<u32> {
-        self.child.id()
     }
 
     /// An error, with the end of the log, if the process has ended.
@@ -82,24 +79,12 @@ impl Process {
         Ok(())
     }
 
-    /// SIGTERM, and SIGKILL when it has not ended `within` the given time.
+    /// Asks it to end, kills it when it has not ended `within` the given time, and waits.
     pub(crate) async fn stop(mut self, within: Duration) {
-        if let Some(id) = self.child.id() {
-            terminate(id).await;
-            if tokio::time::timeout(within, self.child.wait()).await.is_ok() {
-                return;
-            }
+        if let Some(mut pipe) = self.child.stdin.take() {
+            // Fails only when the process is gone already.
+            let _gone = pipe.write_all(format!("{}\n", within.as_secs()).as_bytes()).await;
+            let _ended = tokio::time::timeout(within + Duration::from_secs(2), self.child.wait()).await;
         }
-        // Fails only when the process is gone already.
-        let _gone = self.child.kill().await;
-    }
-}
-
-/// Sends SIGTERM through `kill`: the standard library can only send SIGKILL.
-pub(crate) async fn terminate(id: u32) {
-    let signalled =
-        Command::new("kill").args(["-TERM", &id.to_string()]).stderr(Stdio::null()).status().await;
-    if let Err(error) = signalled {
-        eprintln!("talkif: cannot signal process {id}: {error}");
     }
 }

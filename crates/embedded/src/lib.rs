@@ -4,6 +4,8 @@
 //! password, writes its log to a file, and ends with our process, however that ends. The crate
 //! installs nothing: a missing package is one error that says which.
 //!
+//! [`supervised`] ties any other process to ours in the same way.
+//!
 //! To add a server: a module with its `start`, on top of [`supervisor`] and [`system`].
 //! Tests want [`testing::region`].
 
@@ -17,3 +19,4 @@ pub mod testing;
 pub use crate::redis::Redis;
 pub use error::EmbeddedError;
 pub use postgres::{Durability, Postgres};
+pub use supervisor::supervised;

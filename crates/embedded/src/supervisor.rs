@@ -1,28 +1,31 @@
-//! Keeps a server no longer alive than our process, however that ends.
+//! Keeps a process no longer alive than ours, however ours ends.
 //!
-//! A small shell is the server's parent and holds a pipe whose other end is ours. When we stop
-//! the server, exit, or are killed, the pipe closes, and the shell interrupts the server (which
-//! both Postgres and Redis take as an orderly, fast shutdown) and kills it if that is not
-//! enough. So neither signals nor unsafe code are needed on our side.
+//! A small shell is the process's parent and holds a pipe whose other end is ours. When we stop
+//! the process, exit, or are killed, the pipe closes, and the shell interrupts the process
+//! (which Postgres, Redis and our own programs take as an orderly stop) and kills it if that is
+//! not enough. So neither signals nor unsafe code are needed on our side.
 
 use crate::EmbeddedError;
 use crate::system::RunAs;
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// `$1` is a directory to remove afterwards (or empty), the rest is the server.
+/// `$1` is a directory to remove afterwards (or empty), the rest is the process. A number on the
+/// pipe asks for the end and says how many seconds it may take; a closed pipe gives five.
 const SCRIPT: &str = r#"
 scratch=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
 (
-    read -r _ <&3
+    read -r patience <&3 || patience=5
     kill -s INT "$server"
-    for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5; kill -0 "$server" || exit; done
+    looks=$((patience * 5))
+    while [ "$looks" -gt 0 ]; do sleep 0.2; kill -0 "$server" || exit; looks=$((looks - 1)); done
     kill -s KILL "$server"
 ) >/dev/null 2>&1 &
 watcher=$!
@@ -33,6 +36,36 @@ kill "$watcher" 2>/dev/null
 [ -n "$scratch" ] && rm -rf "$scratch"
 exit "$code"
 "#;
+
+/// `command` under a shell that ends it when this process does: spawn it with a piped standard
+/// input, keep that, and drop it to end the process. Before that, a line with a number asks for
+/// the end and gives so many seconds.
+///
+/// Program, arguments, environment and folder are taken over; standard output and error are to be
+/// set on the result.
+#[must_use]
+pub fn supervised(command: &Command) -> Command {
+    let mut shell = shell("".as_ref(), command.get_program());
+    shell.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
+fn shell(scratch: &OsStr, program: &OsStr) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", SCRIPT, "talkif-supervisor"]).arg(scratch).arg(program);
+    // Ctrl-C in a terminal reaches our process group only; the pipe tells the rest.
+    shell.process_group(0).stdin(Stdio::piped());
+    shell
+}
 
 /// How long an orderly stop may take; the shell's own patience is five seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -58,16 +91,17 @@ impl Supervisor {
         let log = OpenOptions::new().create(true).append(true).open(server.log);
         let log = log.map_err(EmbeddedError::io("cannot open", server.log))?;
         let errors = log.try_clone().map_err(EmbeddedError::io("cannot open", server.log))?;
-        let scratch = server.scratch.map_or_else(String::new, |path| path.display().to_string());
-        let shell = Command::new("sh")
-            .args(["-c", SCRIPT, "talkif-supervisor", &scratch])
-            .args(server.user.prefix())
-            .arg(server.program)
+        let scratch = server.scratch.map_or_else(|| OsStr::new(""), Path::as_os_str);
+        let mut words = server.user.prefix().into_iter();
+        let (program, first) = match words.next() {
+            Some(setpriv) => (setpriv.into(), Some(server.program)),
+            None => (server.program.as_os_str().to_owned(), None),
+        };
+        let shell = shell(scratch, &program)
+            .args(words)
+            .args(first)
             .args(server.arguments)
-            // Ctrl-C in a terminal reaches our process group only; the pipe tells the rest.
-            .process_group(0)
             .current_dir("/")
-            .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)
             .spawn()
@@ -130,6 +164,41 @@ mod tests {
         server.stop();
         assert!(server.ended().is_some());
         assert!(!scratch.exists());
+    }
+
+    /// A shell in the background ignores interrupts, so this one must be killed.
+    fn stubborn() -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do sleep 0.1; done"]);
+        command
+    }
+
+    #[test]
+    fn a_supervised_process_ends_when_the_pipe_is_dropped() {
+        let mut child = supervised(&stubborn()).spawn().unwrap();
+        drop(child.stdin.take());
+        let begun = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 9), "interrupts did not help");
+        assert!(begun.elapsed() >= Duration::from_secs(4), "it had time to end by itself");
+    }
+
+    #[test]
+    fn a_number_on_the_pipe_bounds_how_long_the_end_may_take() {
+        use std::io::Write as _;
+        let mut child = supervised(&stubborn()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(b"1\n").unwrap();
+        let begun = Instant::now();
+        child.wait().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_supervised_process_keeps_its_environment_and_its_exit_status() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "test \"$TALKIF_SUPERVISED\" = yes && exit 7"]).env("TALKIF_SUPERVISED", "yes");
+        let mut child = supervised(&command).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(7));
     }
 
     #[test]
