@@ -50,9 +50,9 @@ fn every_persona_comes_to_its_own_ending() {
         "the agent let itself be interrupted"
     );
     let encouraged = summary_of(&lines, "backchannels")["turns"].as_array().unwrap().clone();
-    assert!(
-        encouraged.iter().filter(|turn| turn["speaker"] == "agent").all(|turn| turn["interrupted"] == false)
-    );
+    // A "yeah" over the last word may be the answer; a murmur never takes the floor.
+    let cut_by_murmur = |pair: &[Value]| pair[0]["interrupted"] == true && pair[1]["text"] == "mm-hmm";
+    assert!(!encouraged.windows(2).any(cut_by_murmur), "{encouraged:?}");
 }
 
 #[test]

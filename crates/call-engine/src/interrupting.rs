@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::io::{Event, Output, Time};
 use crate::tuning::Tuning;
 use crate::utterance::{Hold, Playout, Utterance};
-use crate::words::{is_backchannel, is_hello};
+use crate::words::{is_backchannel, is_hello, is_murmur};
 
 /// What becomes of a held utterance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,9 @@ impl Engine {
             // Nothing of the greeting was heard: these words still pick up the phone.
             is_hello(&text) || !utterance.is_audible()
         } else {
-            is_backchannel(&text) && !utterance.near_boundary(self.config.tuning.boundary_ms)
+            // Near its first and last words a "yeah" may be the answer; an "mm-hmm" never is.
+            is_murmur(&text)
+                || (is_backchannel(&text) && !utterance.near_boundary(self.config.tuning.boundary_ms))
         };
         match (text.is_empty(), accompanies) {
             (true, _) => Weight::None,

@@ -10,6 +10,11 @@ const BACKCHANNELS: &[&str] = &[
     "daccord",
 ];
 
+/// Backchannels that answer nothing: they never take the floor, not even where a short answer
+/// would.
+const MURMURS: &[&str] =
+    &["mm", "mmm", "hmm", "hm", "mhm", "mmhmm", "mhmm", "uhhuh", "huh", "aha", "ah", "oh", "hıhı", "hı"];
+
 /// How people pick up a phone: no answer to a greeting that has just begun.
 const HELLOS: &[&str] =
     &["hello", "hi", "hey", "alo", "efendim", "hallo", "allo", "allô", "hola", "diga", "bonjour"];
@@ -57,6 +62,11 @@ fn after_words(text: &str, count: usize) -> &str {
 /// Whether the text has words and all of them merely accompany: "mm-hmm", "tamam".
 pub(crate) fn is_backchannel(text: &str) -> bool {
     all_in(text, |word| BACKCHANNELS.contains(&word))
+}
+
+/// Whether the text has words and none of them could answer a question: "mm-hmm", but not "yeah".
+pub(crate) fn is_murmur(text: &str) -> bool {
+    all_in(text, |word| MURMURS.contains(&word))
 }
 
 /// Whether the text is a backchannel or the way a phone is picked up.

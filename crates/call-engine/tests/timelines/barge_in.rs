@@ -58,6 +58,17 @@ call!(
         .hangs_up()
 );
 call!(
+    a_murmur_at_the_last_word_of_a_question_is_no_answer,
+    Scenario::answered()
+        .model(Answer::says("Shall I book a demo for you on Friday?"))
+        .when_agent_is_done(300)
+        .says("I want a demo.", 900)
+        .when_agent_is_heard(1_900)
+        .says("Mm-hmm.", 300)
+        .when_agent_is_done(300)
+        .hangs_up()
+);
+call!(
     speech_without_words_interrupts_and_is_asked_about,
     asked().when_agent_is_heard(2_500).coughs(1_500).when_agent_is_done(300).hangs_up()
 );
