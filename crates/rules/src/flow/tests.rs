@@ -349,3 +349,39 @@ proptest! {
         let _ = compile(&source.into_iter().collect::<String>(), Format::Yaml);
     }
 }
+
+/// The blocks of docs/flows.md that are written in `language`.
+fn documented(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    let blocks = include_str!("../../../../docs/flows.md").split(&fence).skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_compile() {
+    let sources = documented("yaml");
+    assert_eq!(sources.len(), 2);
+    for source in sources {
+        compile(source, Format::Yaml).unwrap_or_else(|errors| panic!("{errors:?}"));
+    }
+}
+
+#[test]
+fn the_documentation_names_every_code_of_a_mistake() {
+    let sources = [
+        include_str!("field.rs"),
+        include_str!("follow_ups.rs"),
+        include_str!("nodes.rs"),
+        include_str!("settings.rs"),
+        include_str!("tree.rs"),
+    ];
+    let words = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
+    let is_code = |word: &&str| {
+        let kinds =
+            ["invalid_", "unknown_", "duplicate_", "unreachable_", "self_", "too_", "out_of_", "wrong_type"];
+        kinds.iter().any(|kind| word.starts_with(kind)) && !word.contains(' ')
+    };
+    for code in words.filter(is_code) {
+        assert!(include_str!("../../../../docs/flows.md").contains(&format!("`{code}`")), "{code}");
+    }
+}
