@@ -3,7 +3,7 @@
 use crate::api::Api;
 use crate::demo::{EXAMPLE_FLOW, Persona, Place, Tenant, callable_now, publish_example};
 use crate::interrupt::asked_to_stop;
-use crate::stack::{Binaries, Options, Stack};
+use crate::stack::{Binaries, DRAIN_WITHIN, Options, Stack};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -45,9 +45,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         outcome = attend(&mut stack, &args) => outcome,
         asked = asked_to_stop() => asked,
     };
-    println!("draining calls, then stopping");
-    stack.stop().await;
-    outcome
+    println!("draining calls, then stopping; Ctrl-C again cuts the calls");
+    tokio::select! {
+        () = stack.stop(DRAIN_WITHIN) => outcome,
+        asked = asked_to_stop() => outcome.and(asked),
+    }
 }
 
 /// Sets an account up, says how to use it, and watches the processes; returns only on failure.

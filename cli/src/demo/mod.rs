@@ -13,7 +13,7 @@ mod view;
 use crate::api::Api;
 use crate::interrupt::asked_to_stop;
 use crate::receiver::{Delivery, Receiver};
-use crate::stack::{Binaries, Options, Stack};
+use crate::stack::{Binaries, CUT_WITHIN, DRAIN_WITHIN, Options, Stack};
 use anyhow::{Context as _, Result, bail};
 use expect::Expectation;
 use follow::{CallStory, Followed};
@@ -97,7 +97,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         asked = asked_to_stop() => asked.and_then(|()| bail!("interrupted")),
     };
     let logs = stack.logs.clone();
-    stack.stop().await;
+    // After a failure or an interruption there may be calls, which nobody wants to wait for.
+    stack.stop(if outcome.is_ok() { DRAIN_WITHIN } else { CUT_WITHIN }).await;
     outcome.with_context(|| format!("the demo did not come to its end; logs lie in {}", logs.display()))
 }
 

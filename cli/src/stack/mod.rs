@@ -23,7 +23,9 @@ use talkif_model::Region;
 /// How long a process may take to say that it is ready. The first start compiles the components.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 /// How long a node may go on with its calls when it is told to stop.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const DRAIN_WITHIN: Duration = Duration::from_secs(120);
+/// The same where its calls are of no interest any more.
+pub(crate) const CUT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which program serves the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -205,9 +207,9 @@ impl Stack {
         self.lab_process.as_mut().map_or(Ok(()), Process::check)
     }
 
-    /// Drains calls, then stops all that was started.
-    pub(crate) async fn stop(self) {
-        self.node.stop(DRAIN_WITHIN).await;
+    /// Lets calls go on for at most `drain`, then stops all that was started.
+    pub(crate) async fn stop(self, drain: Duration) {
+        self.node.stop(drain).await;
         self.edge.stop(Duration::from_secs(5)).await;
         if let Some(lab) = self.lab_process {
             lab.stop(Duration::from_secs(5)).await;
@@ -331,6 +333,7 @@ impl NodeLaunch<'_> {
         let ready = options.state.join("node.ready");
         let mut command = tokio::process::Command::new(binaries.program("talkif-node")?);
         command
+            .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 5).to_string()])
             .env("TALKIF_REGION", options.region.as_str())
             .env("TALKIF_NODE_ID", format!("local-{}", std::process::id()))
             .env("DATABASE_URL", &self.stores.database_url)

@@ -15,14 +15,25 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// `$1` is a directory to remove afterwards (or empty), the rest is the process. A number on the
-/// pipe asks for the end and says how many seconds it may take; a closed pipe gives five.
+/// pipe asks for the end and says how many seconds it may take; closing the pipe before that
+/// cuts this short. A pipe that is closed without a number gives five seconds. (`$$` is the outer
+/// shell, which is there as long as the process is.)
 const SCRIPT: &str = r#"
 scratch=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
 (
-    read -r patience <&3 || patience=5
+    if read -r patience <&3; then
+        (
+            read -r _ <&3
+            kill -0 $$ && kill -s INT "$server"
+            sleep 2
+            kill -0 $$ && kill -s KILL "$server"
+        ) &
+    else
+        patience=5
+    fi
     kill -s INT "$server"
     looks=$((patience * 5))
     while [ "$looks" -gt 0 ]; do sleep 0.2; kill -0 "$server" || exit; looks=$((looks - 1)); done
@@ -191,6 +202,18 @@ mod tests {
         let begun = Instant::now();
         child.wait().unwrap();
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_patient_end_is_cut_short_when_the_pipe_closes() {
+        use std::io::Write as _;
+        let mut child = supervised(&stubborn()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(b"60\n").unwrap();
+        drop(pipe);
+        let begun = Instant::now();
+        child.wait().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 
     #[test]
