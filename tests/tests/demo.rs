@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
-fn demo(arguments: &[&str]) -> (Output, Vec<Value>) {
-    let state = tempfile::tempdir().unwrap();
+fn demo(state: &Path, arguments: &[&str]) -> (Output, Vec<Value>) {
     let output = talkif_tests::talkif()
         .args(["demo", "--json", "--host", "builtin", "--state"])
-        .arg(state.path())
+        .arg(state)
         .args(arguments)
         .output()
         .unwrap();
@@ -19,6 +20,19 @@ fn demo(arguments: &[&str]) -> (Output, Vec<Value>) {
     (output, lines)
 }
 
+/// Processes whose command line or environment names `state`: those of one installation.
+fn processes_of(state: &Path) -> Vec<String> {
+    let name = state.to_string_lossy().into_owned();
+    let folders = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let names_it = |folder: &PathBuf| {
+        ["cmdline", "environ"].iter().any(|file| {
+            std::fs::read(folder.join(file))
+                .is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(&name))
+        })
+    };
+    folders.filter(names_it).map(|folder| folder.display().to_string()).collect()
+}
+
 fn summary_of<'a>(lines: &'a [Value], persona: &str) -> &'a Value {
     lines.iter().find(|line| line["type"] == "summary" && line["persona"] == persona).unwrap()
 }
@@ -26,7 +40,7 @@ fn summary_of<'a>(lines: &'a [Value], persona: &str) -> &'a Value {
 #[test]
 fn every_persona_comes_to_its_own_ending() {
     let personas = "books,qualifies,declines,wrong-number,busy,no-answer,voicemail,interrupts,backchannels,silent,says-stop,hangs-up";
-    let (output, lines) = demo(&["--persona", personas]);
+    let (output, lines) = demo(tempfile::tempdir().unwrap().path(), &["--persona", personas]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 
@@ -57,11 +71,13 @@ fn every_persona_comes_to_its_own_ending() {
 
 #[test]
 fn a_demo_leaves_no_process_behind() {
-    let (output, _) = demo(&["--persona", "busy"]);
+    let state = tempfile::tempdir().unwrap();
+    let (output, _) = demo(state.path(), &["--persona", "busy"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let left = std::process::Command::new("pgrep")
-        .args(["-P", "1", "-f", "talkif-(node|host|lab)"])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+    // The kernel may need a moment to take leave of what has ended.
+    let patience = Instant::now() + Duration::from_secs(5);
+    while !processes_of(state.path()).is_empty() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(processes_of(state.path()), Vec::<String>::new());
 }
