@@ -4,6 +4,7 @@ use crate::stack::{Stack, TRUNK_PASSWORD, TRUNK_USER};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use rand::RngCore as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use talkif_api::App;
 use talkif_api::bootstrap::{Bootstrap, KeyPlan, NumberPlan, WebhookPlan, bootstrap};
@@ -35,6 +36,7 @@ impl Tenant {
         let app = App::new(ports(stack).await?);
         let made =
             bootstrap(&app, plan(stack, name, webhook_url)?).await.context("setting up the account")?;
+        std::fs::write(endpoint_note(stack), webhook_url).context("writing to the state folder")?;
         let secret = made.webhook_secrets.into_iter().next().flatten();
         Ok(Self {
             key: made.api_key.context("no key was made")?,
@@ -42,6 +44,11 @@ impl Tenant {
             number: number(),
         })
     }
+}
+
+/// Remembers where webhooks went, so that another address moves the endpoint and adds none.
+fn endpoint_note(stack: &Stack) -> PathBuf {
+    stack.options().state.join("webhook-url")
 }
 
 fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
@@ -66,6 +73,7 @@ fn plan(stack: &Stack, name: &str, webhook_url: &str) -> Result<Bootstrap> {
         webhooks: vec![WebhookPlan {
             url: webhook_url.to_owned(),
             events: vec!["*".to_owned()],
+            formerly: std::fs::read_to_string(endpoint_note(stack)).ok(),
             renew: true,
         }],
     })

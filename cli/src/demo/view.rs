@@ -35,7 +35,7 @@ impl View {
         }
     }
 
-    /// The last word, for people: where objects are printed, the last one is a call's summary.
+    /// The last word, for people: where objects are printed, the last one sums up.
     pub(crate) fn verdict(&self, text: &str) {
         if !self.json {
             self.note(text);
@@ -109,6 +109,9 @@ impl View {
             for call in followed {
                 println!("{}", summary(call));
             }
+            if followed.len() > 1 {
+                println!("{}", totals(followed));
+            }
         } else if followed.len() > 1 {
             print_table(followed);
         } else {
@@ -133,6 +136,26 @@ fn summary(call: &Followed) -> Value {
         "turns": call.turns.iter().map(turn_json).collect::<Vec<_>>(),
         "webhooks": webhooks, "recording": call.recording, "trace": call.trace_file, "trace_spans": call.trace_spans,
         "took_ms": call.took.as_millis(),
+    })
+}
+
+/// The last object where there were several calls: what the table says to people.
+fn totals(followed: &[Followed]) -> Value {
+    let tally = |pick: fn(&Followed) -> String| {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        followed.iter().for_each(|call| *counts.entry(pick(call)).or_default() += 1);
+        counts
+    };
+    let turns = |pick: fn(&ToldTurn) -> Option<f64>| {
+        median(followed.iter().flat_map(|call| call.turns.iter()).filter_map(pick).collect())
+    };
+    let hooks = || followed.iter().flat_map(|call| call.webhooks.iter());
+    json!({
+        "type": "totals", "calls": followed.len(),
+        "statuses": tally(|call| call.status.clone()),
+        "outcomes": tally(|call| call.outcome.clone().unwrap_or_else(|| "none".to_owned())),
+        "engine_p50_ms": turns(|turn| turn.engine_ms), "heard_p50_ms": turns(|turn| turn.heard_ms),
+        "webhooks": hooks().count(), "webhooks_verified": hooks().filter(|hook| hook.verified).count(),
     })
 }
 
@@ -176,7 +199,7 @@ fn print_table(followed: &[Followed]) {
     );
     for call in followed {
         let median =
-            |pick: fn(&ToldTurn) -> Option<f64>| median(call.turns.iter().filter_map(pick).collect());
+            |pick: fn(&ToldTurn) -> Option<f64>| told(median(call.turns.iter().filter_map(pick).collect()));
         println!(
             "{:<32} {:<12} {:<10} {:<16} {:<13} {:>5} {:>10} {:>10} {:>5} {:>6.1} s",
             call.call_id,
@@ -193,7 +216,11 @@ fn print_table(followed: &[Followed]) {
     }
 }
 
-fn median(mut values: Vec<f64>) -> String {
+fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).map_or_else(|| "-".to_owned(), |value| format!("{value:.0} ms"))
+    values.get(values.len() / 2).copied()
+}
+
+fn told(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"))
 }

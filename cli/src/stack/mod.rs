@@ -158,7 +158,7 @@ impl Stack {
             .context("directory migrations")?;
         talkif_store::native::migrate_region(&stores.database_url).await.context("region migrations")?;
 
-        let (lab_process, lab) = if !options.always_lab && vendors_are_configured() {
+        let (lab_process, lab) = if !options.always_lab && vendors_are_configured()? {
             (None, None)
         } else {
             let (process, lab) = start_lab(binaries, &options, &logs).await?;
@@ -218,11 +218,26 @@ impl Stack {
     }
 }
 
-/// With keys of all three vendors in the environment the real ones are used.
-fn vendors_are_configured() -> bool {
-    ["DEEPGRAM_API_KEY", "OPENAI_API_KEY", "CARTESIA_API_KEY"]
-        .iter()
-        .all(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+const VENDOR_KEYS: [&str; 3] = ["DEEPGRAM_API_KEY", "OPENAI_API_KEY", "CARTESIA_API_KEY"];
+
+/// The vendors' keys that the environment lacks.
+fn missing_vendor_keys() -> Vec<&'static str> {
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    VENDOR_KEYS.into_iter().filter(|name| !is_set(name)).collect()
+}
+
+/// With keys of all three vendors in the environment the real ones are used; with none of them,
+/// the lab. Some of them is a mistake, and a call to the lab would hide it.
+fn vendors_are_configured() -> Result<bool> {
+    let missing = missing_vendor_keys();
+    if missing.is_empty() || missing.len() == VENDOR_KEYS.len() {
+        return Ok(missing.is_empty());
+    }
+    bail!(
+        "some of the vendors' keys are set, but not {}: set all three to call for real, or none to call the \
+         phone lab",
+        missing.join(" and ")
+    )
 }
 
 /// A loopback port that was free a moment ago.

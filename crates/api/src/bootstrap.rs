@@ -12,7 +12,7 @@ use talkif_model::{AccountId, E164, FlowId, NumberId, Region, Scope, Scopes};
 use talkif_problem::Problem;
 use talkif_rules::api_key::Mode;
 use talkif_rules::flow::Format;
-use talkif_rules::secret;
+use talkif_rules::{secret, signature};
 use talkif_store::{DbError, Param, Row, Statement, accounts, auth as auth_sql, numbers, webhooks_admin};
 
 /// Everything an account needs to call its first lead.
@@ -80,7 +80,9 @@ pub struct WebhookPlan {
     pub url: String,
     /// Patterns, such as `*`.
     pub events: Vec<String>,
-    /// Replace the one there is, because its secret was lost.
+    /// Where it was until now, if it moves: with all that waits to be delivered.
+    pub formerly: Option<String>,
+    /// Give the one there is another secret, because its own was lost.
     pub renew: bool,
 }
 
@@ -227,13 +229,33 @@ async fn ensure_webhook(
     account: AccountId,
     plan: WebhookPlan,
 ) -> Result<Option<String>, BootstrapError> {
-    let params = vec![account.sql().into(), plan.url.as_str().into()];
-    if let Some(row) = region(app, &webhooks_admin::FIND_BY_URL, params).await? {
-        if !plan.renew {
-            return Ok(None);
-        }
-        region(app, &webhooks_admin::DELETE, vec![account.sql().into(), row.text("id")?.into()]).await?;
-    }
     let wanted = NewEndpoint { url: plan.url, events: plan.events };
-    Ok(Some(webhooks::make(app, account, wanted).await?.into_secret()))
+    let Some(id) = find_webhook(app, account, &wanted.url, plan.formerly.as_deref()).await? else {
+        return Ok(Some(webhooks::make(app, account, wanted).await?.into_secret()));
+    };
+    if !plan.renew {
+        return Ok(None);
+    }
+    let secret = signature::new_secret(app.random());
+    let sealed = secret::seal(&app.ports.config.sealing_key, &secret);
+    let params =
+        vec![account.sql().into(), id.into(), wanted.url.into(), sealed.into(), wanted.events.into()];
+    region(app, &webhooks_admin::RENEW, params).await?;
+    Ok(Some(secret))
+}
+
+/// The endpoint at `url`, or the one that was at `formerly`.
+async fn find_webhook(
+    app: &App,
+    account: AccountId,
+    url: &str,
+    formerly: Option<&str>,
+) -> Result<Option<String>, BootstrapError> {
+    for url in [Some(url), formerly].into_iter().flatten() {
+        let params = vec![account.sql().into(), url.into()];
+        if let Some(row) = region(app, &webhooks_admin::FIND_BY_URL, params).await? {
+            return Ok(Some(row.text("id")?.to_owned()));
+        }
+    }
+    Ok(None)
 }

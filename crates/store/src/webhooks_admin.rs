@@ -3,7 +3,7 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] = &[CREATE, LIST, FETCH, DELETE, FIND_BY_URL];
+pub const STATEMENTS: &[Statement] = &[CREATE, LIST, FETCH, DELETE, FIND_BY_URL, RENEW];
 
 /// Adds an endpoint; `$4` is the sealed secret. No row: the account has 20 already.
 ///
@@ -71,4 +71,17 @@ pub const FIND_BY_URL: Statement = Statement {
 select id::text from webhook_endpoints
 where account_id = $1::text::uuid and url = $2::text
 order by created_at limit 1",
+};
+
+/// Gives an endpoint a new secret, at `$3` from now on. Its deliveries stay, those that wait too,
+/// and it is enabled again.
+///
+/// `$1` account, `$2` endpoint, `$3` URL, `$4` secret, `$5` event patterns.
+pub const RENEW: Statement = Statement {
+    name: "webhook_endpoints.renew",
+    sql: "
+update webhook_endpoints
+set url = $3::text, secret = $4::text, events = $5::text[], disabled_at = null, disabled_reason = null, failing_since = null
+where account_id = $1::text::uuid and id = $2::text::uuid
+returning id::text",
 };

@@ -10,6 +10,7 @@ async fn setting_up_twice_changes_nothing_and_shows_no_secret_again() {
     plan.webhooks.push(WebhookPlan {
         url: "http://127.0.0.1:4040/".to_owned(),
         events: vec!["*".to_owned()],
+        formerly: None,
         renew: false,
     });
     let first = world.bootstrap(plan.clone()).await;
@@ -38,6 +39,30 @@ async fn lost_secrets_are_renewed() {
     let renewed = world.bootstrap(plan).await.api_key.unwrap();
     assert_eq!(world.get("/v1/calls", &renewed).send().await.status, 200);
     assert_eq!(world.get("/v1/calls", &lost).send().await.status, 401);
+}
+
+#[tokio::test]
+async fn a_webhook_moves_with_its_deliveries_and_gets_a_new_secret() {
+    let world = World::new().await;
+    let mut plan = plan("helena", "+902125550100");
+    let webhook = |url: &str, formerly: Option<&str>| WebhookPlan {
+        url: url.to_owned(),
+        events: vec!["*".to_owned()],
+        formerly: formerly.map(str::to_owned),
+        renew: true,
+    };
+    plan.webhooks = vec![webhook("http://127.0.0.1:4040/", None)];
+    let first = world.bootstrap(plan.clone()).await;
+    let before = world.text("select id::text from webhook_endpoints").await;
+    plan.webhooks = vec![webhook("http://127.0.0.1:5050/", Some("http://127.0.0.1:4040/"))];
+    let second = world.bootstrap(plan).await;
+    assert_eq!(world.text("select id::text from webhook_endpoints").await, before);
+    let url = world.text("select url from webhook_endpoints").await.unwrap();
+    assert_eq!(url, "http://127.0.0.1:5050/");
+    let sealed = world.text("select secret from webhook_endpoints").await.unwrap();
+    let secret = secret::open(&world.app.ports.config.sealing_key, &sealed).unwrap();
+    assert_eq!(second.webhook_secrets[0].as_deref(), Some(secret.as_str()));
+    assert_ne!(first.webhook_secrets, second.webhook_secrets);
 }
 
 #[tokio::test]
