@@ -34,6 +34,19 @@ pub enum EmbeddedError {
         /// The last lines of its log.
         log: String,
     },
+    /// The server ended later on.
+    #[error("{server} has ended ({reason}); its log ends:\n{log}")]
+    Ended {
+        /// Its program.
+        server: &'static str,
+        /// What was observed.
+        reason: String,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// A server that is built from source cannot be built here.
+    #[error("{0}")]
+    CannotBuild(String),
     /// A database could not be created, dropped or migrated.
     #[error("database: {0}")]
     Database(String),

@@ -27,7 +27,7 @@ impl Redis {
     /// # Errors
     /// [`EmbeddedError::Missing`] if Redis is not installed; the others say what they mean.
     pub async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
-        Self::launch(directory, false).await
+        Self::launch(directory, false, RunAs::choose()?).await
     }
 
     /// As [`Redis::start`]; the directory is removed when the server ends.
@@ -35,12 +35,16 @@ impl Redis {
     /// # Errors
     /// As [`Redis::start`].
     pub async fn start_throwaway(directory: &Path) -> Result<Self, EmbeddedError> {
-        Self::launch(directory, true).await
+        Self::launch(directory, true, RunAs::choose()?).await
     }
 
-    async fn launch(directory: &Path, throwaway: bool) -> Result<Self, EmbeddedError> {
+    /// As [`Redis::start`], in a directory that only we may enter.
+    pub(crate) async fn start_as_ourselves(directory: &Path) -> Result<Self, EmbeddedError> {
+        Self::launch(directory, false, RunAs::Ourselves).await
+    }
+
+    async fn launch(directory: &Path, throwaway: bool, user: RunAs) -> Result<Self, EmbeddedError> {
         let program = system::find("redis-server", INSTALL)?;
-        let user = RunAs::choose()?;
         std::fs::create_dir_all(directory).map_err(EmbeddedError::io("cannot create", directory))?;
         let directory = directory.canonicalize().map_err(EmbeddedError::io("cannot find", directory))?;
         system::private_directory(&directory, &user)?;
@@ -76,6 +80,11 @@ impl Redis {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What clients have to say.
+    pub(crate) fn password(&self) -> &str {
+        &self.password
     }
 
     /// Stops the server. Blocks up to a few seconds.

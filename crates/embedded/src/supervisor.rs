@@ -9,6 +9,7 @@ use crate::EmbeddedError;
 use crate::system::RunAs;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -129,9 +130,22 @@ impl Supervisor {
         }
     }
 
+    /// Leaves the server no time at all, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut pipe) = self.shell.stdin.take() {
+            // Fails only when the server is gone already.
+            let _ = pipe.write_all(b"0\n");
+            self.wait();
+        }
+    }
+
     /// Closes the pipe and waits for the server to end.
     pub(crate) fn stop(&mut self) {
         drop(self.shell.stdin.take());
+        self.wait();
+    }
+
+    fn wait(&mut self) {
         let deadline = Instant::now() + STOP_TIMEOUT;
         while self.ended().is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
@@ -177,6 +191,16 @@ mod tests {
         assert!(!scratch.exists());
     }
 
+    #[test]
+    fn a_killed_server_is_given_no_time() {
+        let scratch = scratch();
+        let mut server = sleeper(&scratch);
+        let begun = Instant::now();
+        server.kill();
+        assert!(server.ended().is_some());
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+
     /// A shell in the background ignores interrupts, so this one must be killed.
     fn stubborn() -> Command {
         let mut command = Command::new("sh");
@@ -195,7 +219,6 @@ mod tests {
 
     #[test]
     fn a_number_on_the_pipe_bounds_how_long_the_end_may_take() {
-        use std::io::Write as _;
         let mut child = supervised(&stubborn()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         pipe.write_all(b"1\n").unwrap();
@@ -206,7 +229,6 @@ mod tests {
 
     #[test]
     fn a_patient_end_is_cut_short_when_the_pipe_closes() {
-        use std::io::Write as _;
         let mut child = supervised(&stubborn()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         pipe.write_all(b"60\n").unwrap();
@@ -221,6 +243,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "test \"$TALKIF_SUPERVISED\" = yes && exit 7"]).env("TALKIF_SUPERVISED", "yes");
         let mut child = supervised(&command).spawn().unwrap();
+        // Waiting would close the pipe, and the process might be interrupted before it is done.
+        let _pipe = child.stdin.take();
         assert_eq!(child.wait().unwrap().code(), Some(7));
     }
 

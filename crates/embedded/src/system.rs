@@ -4,7 +4,7 @@ use crate::EmbeddedError;
 use rand::RngCore;
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,15 @@ pub(crate) fn find(program: &'static str, install: &'static str) -> Result<PathB
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file())
         .ok_or(EmbeddedError::Missing { program, install })
+}
+
+/// `program` in `PATH` or, failing that, in one of `directories`.
+pub(crate) fn on_path(program: &str, directories: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(directories.iter().map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file())
 }
 
 /// Directories that match `pattern`, whose one `*` stands in one path segment.
@@ -131,6 +140,14 @@ pub(crate) fn private_file(path: &Path, content: &str, user: &RunAs) -> Result<(
 pub(crate) fn free_port() -> Result<u16, EmbeddedError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(EmbeddedError::io("cannot find a free port on", Path::new("127.0.0.1")))
+}
+
+/// The same for UDP.
+pub(crate) fn free_udp_port() -> Result<u16, EmbeddedError> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|socket| socket.local_addr())
         .map(|address| address.port())
         .map_err(EmbeddedError::io("cannot find a free port on", Path::new("127.0.0.1")))
 }
