@@ -5,6 +5,7 @@
 //! subcommand: a module with an `Args` struct and an async `run`, and its line in [`Command`].
 
 mod api;
+mod bench;
 mod demo;
 mod deploy;
 mod interrupt;
@@ -38,6 +39,8 @@ enum Command {
     Listen(listen::Args),
     /// Bring the databases to the newest schema.
     Migrate(migrate::Args),
+    /// Measure, beside rivals in the same run; write the tables to bench/.
+    Bench(bench::Args),
     /// Run all checks and tests, as CI does.
     Test(test::Args),
 }
@@ -50,6 +53,7 @@ async fn main() -> std::process::ExitCode {
         Command::Deploy(args) => deploy::run(args).await,
         Command::Listen(args) => listen::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Test(args) => test::run(&args),
     };
     match outcome {

@@ -17,11 +17,11 @@ use crate::stack::{Binaries, CUT_WITHIN, DRAIN_WITHIN, Options, Stack};
 use anyhow::{Context as _, Result, bail};
 use expect::Expectation;
 use follow::{CallStory, Followed};
-pub(crate) use people::{Persona, callable_now};
+pub(crate) use people::{Person, Persona, callable_now, install};
 use std::path::PathBuf;
 use std::sync::Arc;
 use talkif_model::Region;
-pub(crate) use tenant::Tenant;
+pub(crate) use tenant::{System, Tenant, bare_app};
 use tokio::sync::{Mutex, mpsc};
 
 /// Show the main job: start everything privately, post a lead, follow the call, verify the webhook.

@@ -47,6 +47,11 @@ impl Binaries {
         Ok(path)
     }
 
+    /// The folder of the components.
+    pub(crate) fn components(&self) -> &Path {
+        &self.components
+    }
+
     /// Spin, where it is on PATH.
     pub(crate) fn spin(&self) -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;

@@ -13,7 +13,7 @@ pub(crate) use secrets::Secrets;
 
 use anyhow::{Context as _, Result, bail};
 use lock::RunLock;
-use process::Process;
+pub(crate) use process::Process;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -198,6 +198,11 @@ impl Stack {
     /// The options it was started with.
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The shell that supervises the node.
+    pub(crate) fn node_pid(&self) -> Option<u32> {
+        self.node.pid()
     }
 
     /// An error if one of the processes has died, with the end of its log.

@@ -43,6 +43,11 @@ impl Process {
         bail!("the {} ended ({status}); the end of {}:{tail}", self.name, self.log.display())
     }
 
+    /// The supervising shell, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for the ready file and returns its text.
     pub(crate) async fn ready(&mut self, within: Duration) -> Result<String> {
         let begun = Instant::now();

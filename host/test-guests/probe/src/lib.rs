@@ -4,6 +4,7 @@
 //! [`route`] and a function beside it.
 
 mod misbehave;
+mod quick;
 mod redis;
 mod sql;
 
@@ -42,6 +43,8 @@ async fn route(request: Request<Bytes>) -> Answer {
         "sql" => json_answer(&sql::run(&input(&request)).await),
         "begin" => json_answer(&sql::begin(&input(&request)).await),
         "redis" => json_answer(&redis::run(&input(&request)).await),
+        "select" => quick::select().await,
+        "get" => quick::get().await,
         "print" => misbehave::print(),
         "panic" => misbehave::panic(),
         "loop" => misbehave::spin(),

@@ -1,0 +1,194 @@
+//! Whole calls: lead in, SIP and audio out, against the phone lab with stand-ins that answer at
+//! once. What is left is what the product itself takes.
+
+use super::load::quantile;
+use super::process_stats::{cpu_seconds, program_of, resident_mib};
+use super::table::{Figure, Mark};
+use crate::api::Api;
+use crate::demo::{Person, Persona, Tenant, callable_now, install, publish_example};
+use crate::stack::Stack;
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long a round of calls may take.
+const ROUND_WITHIN: Duration = Duration::from_secs(240);
+
+/// A tenant, and what is needed to call people.
+pub(crate) struct Caller<'a> {
+    stack: &'a Stack,
+    api: Api,
+    lab: String,
+}
+
+/// What a call had come to when it was over.
+struct Ended {
+    number: String,
+    accepted_at: Timestamp,
+    call: Value,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) async fn new(stack: &'a Stack) -> Result<Self> {
+        let tenant = Tenant::create(stack, "Bench", "http://127.0.0.1:9/webhooks").await?;
+        let api = Api::new(&stack.api_url, &tenant.key)?;
+        publish_example(&api).await?;
+        let lab = stack.lab.as_ref().context("the bench calls the lab's phones")?.http.clone();
+        Ok(Self { stack, api, lab })
+    }
+
+    /// From the answer to `POST /v1/leads` to the INVITE at the carrier.
+    pub(crate) async fn dialling(&self) -> Result<Vec<Figure>> {
+        let idle = self.waits(20, Duration::from_millis(400)).await?;
+        let loaded = self.waits(250, Duration::from_millis(20)).await?;
+        let figure =
+            |name: &str, value, mark| Figure::new("dialling", name, value, "ms").mark(Mark::AtMost(mark));
+        Ok(vec![
+            figure("lead accepted to INVITE, p95, idle", quantile(&idle, 0.95), 150.0),
+            figure("lead accepted to INVITE, p95, at 50 leads/s", quantile(&loaded, 0.95), 1_000.0),
+        ])
+    }
+
+    /// Milliseconds from acceptance to INVITE of `count` leads, one every `period`, all busy.
+    async fn waits(&self, count: usize, period: Duration) -> Result<Vec<f64>> {
+        let people = callable_now(&[Persona::Busy], count)?;
+        let ended = self.round(&people, period).await?;
+        let log: Vec<Value> = reqwest::get(format!("http://{}/lab/log", self.lab)).await?.json().await?;
+        let mut invited: HashMap<String, Timestamp> = HashMap::new();
+        for record in &log {
+            if let (Some(number), Some(at)) = (record["number"].as_str(), time(&record["invited_at"])) {
+                invited.insert(number.to_owned(), at);
+            }
+        }
+        let wait = |call: &Ended| {
+            let at = invited.get(&call.number)?;
+            Some(at.duration_since(call.accepted_at).as_secs_f64() * 1e3)
+        };
+        let mut waits: Vec<f64> = ended.iter().filter_map(wait).collect();
+        if waits.len() != count {
+            bail!("{} of {count} leads were dialled", waits.len());
+        }
+        waits.sort_by(f64::total_cmp);
+        Ok(waits)
+    }
+
+    /// Turns of ten calls at once on a machine that is not busy.
+    pub(crate) async fn turns(&self) -> Result<Vec<Figure>> {
+        let people = callable_now(&[Persona::Books, Persona::Interrupts], 5)?;
+        let ended = self.round(&people, Duration::from_millis(300)).await?;
+        let latencies = |stage: &str| {
+            let turns =
+                ended.iter().flat_map(|call| call.call["transcript"].as_array().into_iter().flatten());
+            let mut values: Vec<f64> = turns.filter_map(|turn| turn["latency"][stage].as_f64()).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let (engine, heard) = (latencies("engine_ms"), latencies("heard_ms"));
+        Ok(vec![
+            Figure::new(
+                "turns",
+                "turn committed to first sample on the wire, median",
+                quantile(&engine, 0.5),
+                "ms",
+            )
+            .mark(Mark::AtMost(20.0)),
+            Figure::new(
+                "turns",
+                "turn committed to first sample on the wire, p95",
+                quantile(&engine, 0.95),
+                "ms",
+            )
+            .mark(Mark::AtMost(40.0)),
+            Figure::new("turns", "caller's last word to agent's first, median", quantile(&heard, 0.5), "ms"),
+            Figure::new("turns", "turns measured", engine.len() as f64, ""),
+        ])
+    }
+
+    /// `calls` conversations at once: the node's processor time and memory for each, and how late
+    /// its frames were.
+    pub(crate) async fn concurrent(&self, calls: usize) -> Result<Vec<Figure>> {
+        let node = program_of(self.stack.node_pid().context("the node has ended")?)?;
+        let idle_mib = resident_mib(node)?;
+        let people = callable_now(&[Persona::Books], calls)?;
+        let round = self.round(&people, Duration::from_millis(10));
+        let window = async {
+            // After the greetings, before the first goodbyes.
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            let (begun, before) = (Instant::now(), cpu_seconds(node)?);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let used = cpu_seconds(node)? - before;
+            anyhow::Ok((used / begun.elapsed().as_secs_f64(), resident_mib(node)?))
+        };
+        let (ended, window) = tokio::join!(round, window);
+        let (ended, (cores, mib)) = (ended?, window?);
+        let unfinished = ended.iter().filter(|call| call.call["outcome"] != "booked").count();
+        let per_call = cores / calls as f64;
+        let late = late_share(&ended);
+        let figure =
+            |name: &str, value, unit| Figure::new("calls", format!("{calls} calls: {name}"), value, unit);
+        Ok(vec![
+            figure("node's processor time per call", per_call * 100.0, "% of a core").beside(13.0),
+            figure("calls a core carries", 1.0 / per_call, "").mark(Mark::AtLeast(100.0)),
+            figure("node's memory per call", (mib - idle_mib) / calls as f64, "MiB")
+                .beside(95.0)
+                .mark(Mark::AtMost(3.0)),
+            figure("frames more than 5 ms late", late * 100.0, "%").mark(Mark::AtMost(1.0)),
+            figure("calls that did not book", unfinished as f64, "").mark(Mark::AtMost(0.0)),
+        ])
+    }
+
+    /// Posts a lead for each of `people`, one every `period`, and waits for the end of all calls.
+    async fn round(&self, people: &[Person], period: Duration) -> Result<Vec<Ended>> {
+        let lab = self.stack.lab.as_ref().context("the bench calls the lab's phones")?;
+        install(lab, people).await?;
+        let mut clock = tokio::time::interval(period);
+        let mut calls = Vec::new();
+        for person in people {
+            clock.tick().await;
+            let (api, number) = (self.api.clone(), person.number.as_str().to_owned());
+            calls.push(tokio::spawn(async move { follow(&api, number).await }));
+        }
+        let mut ended = Vec::new();
+        for call in calls {
+            ended.push(call.await??);
+        }
+        Ok(ended)
+    }
+}
+
+async fn follow(api: &Api, number: String) -> Result<Ended> {
+    let lead = json!({
+        "source": "web_form", "phone": number, "intent": "pricing", "language": "en", "consent": true,
+    });
+    let answer = api.post("/v1/leads", &lead).await?;
+    let accepted_at = Timestamp::now();
+    let id = answer["call_id"].as_str().context("the answer names no call")?.to_owned();
+    let begun = Instant::now();
+    loop {
+        // Rarely: looking on is not what is measured.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let call = api.get(&format!("/v1/calls/{id}?include=transcript,trace")).await?;
+        if call["ended_at"].is_string() {
+            return Ok(Ended { number, accepted_at, call });
+        }
+        if begun.elapsed() > ROUND_WITHIN {
+            bail!("{id} was not over after {} s: {}", ROUND_WITHIN.as_secs(), call["status"]);
+        }
+    }
+}
+
+/// The share of all frames that the sessions sent more than 5 ms after they were due.
+fn late_share(ended: &[Ended]) -> f64 {
+    let spans = ended.iter().flat_map(|call| call.call["trace"].as_array().into_iter().flatten());
+    let (late, all) = spans.fold((0.0, 0.0), |(late, all), span| {
+        let attribute = |name: &str| span["attributes"][name].as_f64().unwrap_or_default();
+        (late + attribute("media.frames_late"), all + attribute("media.frames"))
+    });
+    if all > 0.0 { late / all } else { 0.0 }
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
