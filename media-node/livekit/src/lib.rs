@@ -2,7 +2,27 @@
 //! the audio, and this crate is the agent in that room.
 //!
 //! [`room`] is the media: signalling socket, peer connections, Opus, and the leg made of them.
-//! [`control`] is everything that is asked of LiveKit's API about a leg.
+//! [`control`] is what a leg asks of LiveKit's API, and `call` answers it. Calls out go by
+//! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind. All of it
+//! together is `LiveKitTelephony`.
+//!
+//! Nothing here knows accounts, flows or the database: a call comes in with two numbers, and the
+//! node decides.
 
+mod api;
+mod call;
+mod config;
 pub mod control;
+mod entrance;
+mod job;
+mod legs;
+mod names;
+mod numbers;
+mod refusals;
 pub mod room;
+mod sweep;
+mod trunks;
+mod worker;
+
+pub use config::{ANYWHERE, LiveKitConfig};
+pub use numbers::Numbers;

@@ -1,0 +1,77 @@
+//! What our things are called in LiveKit. Everything we make starts with `talkif-{region}`, so
+//! that we know it again and touch nothing else.
+
+use talkif_model::{CallId, E164, Region};
+
+/// The names of one region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    base: String,
+}
+
+/// The identity of the person in an outbound call's room.
+pub(crate) const CALLEE: &str = "callee";
+
+impl Names {
+    pub(crate) fn new(region: Region) -> Self {
+        Self { base: format!("talkif-{region}") }
+    }
+
+    /// Workers register under it; also the name of the way in.
+    pub(crate) fn agent(&self) -> &str {
+        &self.base
+    }
+
+    /// The room of an outbound call.
+    pub(crate) fn room(&self, call: CallId) -> String {
+        format!("{}-out-{call}", self.base)
+    }
+
+    /// What rooms of inbound calls start with; LiveKit adds our number and chance.
+    pub(crate) fn inbound_prefix(&self) -> String {
+        format!("{}-in", self.base)
+    }
+
+    /// Whether `room` is one of ours, in either direction.
+    pub(crate) fn is_room(&self, room: &str) -> bool {
+        self.after_base(room).is_some_and(|rest| rest.starts_with("in") || rest.starts_with("out"))
+    }
+
+    /// Whether `room` is that of an inbound call.
+    pub(crate) fn is_inbound(&self, room: &str) -> bool {
+        self.after_base(room).is_some_and(|rest| rest.starts_with("in"))
+    }
+
+    /// The outbound trunk of one of our numbers.
+    pub(crate) fn trunk(&self, number: &E164) -> String {
+        format!("{}-{}", self.base, number.as_str())
+    }
+
+    /// The number of a trunk of ours.
+    pub(crate) fn number_of_trunk(&self, trunk: &str) -> Option<E164> {
+        self.after_base(trunk)?.parse().ok()
+    }
+
+    fn after_base<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(&self.base)?.strip_prefix('-')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_we_made_is_ours() {
+        let names = Names::new(Region::EuWest);
+        let number: E164 = "+442079460123".parse().unwrap();
+        assert_eq!(names.number_of_trunk(&names.trunk(&number)), Some(number));
+        assert_eq!(names.number_of_trunk("talkif-us-east-+442079460123"), None);
+        assert_eq!(names.number_of_trunk("talkif-eu-west"), None);
+        assert!(
+            names.is_room("talkif-eu-west-in-+442079460123_x") && names.is_inbound("talkif-eu-west-in_x")
+        );
+        assert!(names.is_room("talkif-eu-west-out-call_1") && !names.is_inbound("talkif-eu-west-out-call_1"));
+        assert!(!names.is_room("talkif-us-east-out-call_1") && !names.is_room("standup"));
+    }
+}

@@ -1,0 +1,80 @@
+//! What LiveKit's errors mean for a call.
+//!
+//! A final SIP answer comes as `sip_status_code` in the error's metadata. Ringing out comes as
+//! `canceled` without it, and so does our own cancel.
+
+use crate::control::PlaceError;
+use livekit_api::services::{ServerError, ServerErrorCode, ServiceError, SipCallError};
+
+/// Why nobody answered.
+pub(crate) fn place_error(error: &ServiceError) -> PlaceError {
+    if let Some(status) = sip_status(error) {
+        return PlaceError::Status(status);
+    }
+    match error {
+        ServiceError::Twirp(ServerError::Twirp(refusal)) => match refusal.code.as_str() {
+            ServerErrorCode::CANCELED => PlaceError::NotAnswered,
+            // No `livekit-sip` listens, or the one that does has no capacity left.
+            ServerErrorCode::UNAVAILABLE | ServerErrorCode::RESOURCE_EXHAUSTED => {
+                PlaceError::Unavailable(refusal.to_string())
+            }
+            _ => PlaceError::Failed(refusal.to_string()),
+        },
+        ServiceError::Twirp(ServerError::Request(error)) if error.is_connect() => {
+            PlaceError::Unavailable("LiveKit cannot be reached".to_owned())
+        }
+        // reqwest's errors name the address, which is no secret here, and no body.
+        other => PlaceError::Failed(other.to_string()),
+    }
+}
+
+/// The final SIP answer behind an error, where there was one.
+pub(crate) fn sip_status(error: &ServiceError) -> Option<u16> {
+    let status = SipCallError::from_error(error)?.sip_status_code()?;
+    u16::try_from(status).ok().filter(|status| *status >= 300)
+}
+
+/// What was asked for does not exist, and no telephone said so.
+pub(crate) fn is_not_found(error: &ServiceError) -> bool {
+    sip_status(error).is_none()
+        && matches!(error, ServiceError::Twirp(ServerError::Twirp(refusal))
+            if refusal.code == ServerErrorCode::NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(code: &str, status: Option<&str>) -> ServiceError {
+        let meta = status.map(|status| ("sip_status_code".to_owned(), status.to_owned()));
+        ServiceError::Twirp(ServerError::Twirp(ServerErrorCode {
+            code: code.to_owned(),
+            msg: "as it was said".to_owned(),
+            meta: meta.into_iter().collect(),
+        }))
+    }
+
+    #[test]
+    fn a_sip_answer_goes_before_the_servers_own_code() {
+        for (code, status) in [("resource_exhausted", 486), ("permission_denied", 603), ("not_found", 404)] {
+            let error = refusal(code, Some(&status.to_string()));
+            assert_eq!(place_error(&error), PlaceError::Status(status));
+            assert!(!is_not_found(&error));
+        }
+    }
+
+    #[test]
+    fn without_a_sip_answer_the_servers_code_decides() {
+        assert_eq!(place_error(&refusal("canceled", None)), PlaceError::NotAnswered);
+        assert!(matches!(place_error(&refusal("unavailable", None)), PlaceError::Unavailable(_)));
+        assert!(matches!(place_error(&refusal("resource_exhausted", None)), PlaceError::Unavailable(_)));
+        assert!(matches!(place_error(&refusal("invalid_argument", None)), PlaceError::Failed(_)));
+        assert!(is_not_found(&refusal("not_found", None)));
+    }
+
+    #[test]
+    fn nonsense_for_a_status_is_no_status() {
+        assert_eq!(sip_status(&refusal("internal", Some("0"))), None);
+        assert_eq!(sip_status(&refusal("internal", Some("200"))), None);
+    }
+}

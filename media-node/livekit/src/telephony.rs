@@ -1,0 +1,185 @@
+//! Placing and taking calls through LiveKit.
+
+use crate::LiveKitConfig;
+use crate::api::Api;
+use crate::call::{Call, Dialled};
+use crate::control::SipControl as _;
+use crate::job::Job;
+use crate::legs::Legs;
+use crate::names::CALLEE;
+use crate::room::{self, RoomLegConfig};
+use crate::sweep::Sweep;
+use crate::trunks::Trunks;
+use crate::worker::{Assignment, Worker};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_model::Direction;
+use talkif_telephony::{CallLeg, DialError, DialRequest, IncomingCall, Telephony};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+/// Callers that may wait for the node to look at them.
+const WAITING: usize = 64;
+/// An inbound call has been ringing for a while when its leg is made, and LiveKit ends it after
+/// 30 s.
+const INBOUND_RING: Duration = Duration::from_secs(30);
+
+/// Calls through `livekit-server` and `livekit-sip`. Dropping it ends the listening; calls in
+/// progress go on with their legs.
+pub struct LiveKitTelephony {
+    api: Arc<Api>,
+    legs: Legs,
+    trunks: Arc<Trunks>,
+    incoming: Mutex<mpsc::Receiver<IncomingCall>>,
+    stopped: CancellationToken,
+    registered: watch::Receiver<bool>,
+    open: watch::Receiver<bool>,
+    tasks: std::sync::Mutex<Vec<AbortOnDropHandle<()>>>,
+}
+
+impl LiveKitTelephony {
+    /// Starts to listen for calls. LiveKit may be away: it is tried until it is there.
+    #[must_use]
+    pub fn start(config: LiveKitConfig) -> Self {
+        let api = Arc::new(Api::new(&config));
+        let (legs, trunks) = (Legs::new(config.slots), Arc::new(Trunks::new(Arc::clone(&api))));
+        let (assignments, assigned) = mpsc::channel(WAITING);
+        let (calls, incoming) = mpsc::channel(WAITING);
+        let (jobs, ended) = mpsc::unbounded_channel();
+        let (registered, is_registered) = watch::channel(false);
+        let (open, is_open) = watch::channel(false);
+        let worker = Worker { api: Arc::clone(&api), legs: legs.clone(), assignments, ended, registered };
+        let sweep = Sweep {
+            api: Arc::clone(&api),
+            legs: legs.clone(),
+            trunks: Arc::clone(&trunks),
+            allow: config.allow,
+            numbers: config.numbers,
+            open,
+        };
+        let reception = Reception { api: Arc::clone(&api), calls, jobs };
+        let tasks = vec![
+            AbortOnDropHandle::new(tokio::spawn(worker.run())),
+            AbortOnDropHandle::new(tokio::spawn(sweep.run())),
+            AbortOnDropHandle::new(tokio::spawn(reception.run(assigned))),
+        ];
+        Self {
+            api,
+            legs,
+            trunks,
+            incoming: Mutex::new(incoming),
+            stopped: CancellationToken::new(),
+            registered: is_registered,
+            open: is_open,
+            tasks: std::sync::Mutex::new(tasks),
+        }
+    }
+
+    /// Returns when calls can come in. Outbound calls need not wait for it.
+    pub async fn ready(&self) {
+        for mut state in [self.registered.clone(), self.open.clone()] {
+            // The other end goes when the telephony is shut down; then there is nothing to wait for.
+            let _ = state.wait_for(|state| *state).await;
+        }
+    }
+
+    /// Legs of this node at present.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.legs.count()
+    }
+
+    /// Takes no more calls and makes [`Telephony::next_call`] return `None`.
+    pub fn shutdown(&self) {
+        self.stopped.cancel();
+        // Nobody panics while holding the lock.
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    }
+}
+
+impl Drop for LiveKitTelephony {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+#[async_trait]
+impl Telephony for LiveKitTelephony {
+    async fn dial(&self, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError> {
+        let room = self.api.names.room(request.call_id);
+        tracing::info!(call = %request.call_id, room, "dialling");
+        let config = RoomLegConfig {
+            url: self.api.url.clone(),
+            token: self
+                .api
+                .agent_token(&room, &format!("agent-{}", request.call_id))
+                .map_err(|error| DialError::Sip(error.to_string()))?,
+            room: room.clone(),
+            sip_identity: CALLEE.to_owned(),
+            direction: Direction::Outbound,
+            max_ring: request.max_ring,
+        };
+        let seat = self.legs.enter(&room);
+        let dialled = Dialled { request, trunks: Arc::clone(&self.trunks) };
+        let call = Call::outbound(Arc::clone(&self.api), room, CALLEE.to_owned(), dialled, seat);
+        let leg = room::open(config, Arc::new(call)).await;
+        Ok(Box::new(leg.map_err(|error| DialError::Media(error.to_string()))?))
+    }
+
+    async fn next_call(&self) -> Option<IncomingCall> {
+        let mut incoming = self.incoming.lock().await;
+        tokio::select! {
+            biased;
+            () = self.stopped.cancelled() => None,
+            call = incoming.recv() => call,
+        }
+    }
+}
+
+/// Makes legs of assignments.
+#[derive(Clone)]
+struct Reception {
+    api: Arc<Api>,
+    calls: mpsc::Sender<IncomingCall>,
+    jobs: mpsc::UnboundedSender<String>,
+}
+
+impl Reception {
+    async fn run(self, mut assigned: mpsc::Receiver<Assignment>) {
+        let arrivals = TaskTracker::new();
+        while let Some(assignment) = assigned.recv().await {
+            arrivals.spawn(self.clone().receive(assignment));
+        }
+    }
+
+    async fn receive(self, assignment: Assignment) {
+        let Assignment { job, room, identity, from, to, token, seat } = assignment;
+        let job = Job::new(job, self.jobs);
+        let call = Arc::new(Call::inbound(Arc::clone(&self.api), room.clone(), identity.clone(), seat, job));
+        let config = RoomLegConfig {
+            url: self.api.url.clone(),
+            token,
+            room: room.clone(),
+            sip_identity: identity,
+            direction: Direction::Inbound,
+            max_ring: INBOUND_RING,
+        };
+        match room::open(config, Arc::clone(&call) as Arc<dyn crate::control::SipControl>).await {
+            Ok(leg) => {
+                let incoming = IncomingCall { from, to, leg: Box::new(leg) };
+                if self.calls.try_send(incoming).is_err() {
+                    tracing::warn!(room, "a call came in that nobody waits for");
+                    call.remove().await;
+                    call.close().await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(room, %error, "a call cannot be taken");
+                call.remove().await;
+                call.close().await;
+            }
+        }
+    }
+}
