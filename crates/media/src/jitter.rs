@@ -30,8 +30,13 @@ const TOLERANCE: i64 = 15 * SAMPLES_PER_MS;
 /// Beyond this it is corrected in the middle of speech too: a short glitch, but the conversation
 /// would lag for the rest of the call.
 const INTOLERABLE: i64 = 140 * SAMPLES_PER_MS;
+/// Beyond this, one leap is better than double speed.
+const HOPELESS: i64 = 300 * SAMPLES_PER_MS;
 /// A timestamp this far from the expected one is a new time line of the sender.
 const JUMP: i64 = 2_000 * SAMPLES_PER_MS;
+/// A sequence number this far from the last one is a new count of the sender, not a loss (RFC
+/// 3550 A.1).
+const MAX_DROPOUT: i64 = 3_000;
 /// So many late packets in a row mean that the play position is wrong, not the packets.
 const LATE_IN_A_ROW: u32 = 5;
 /// Waiting for a delayed packet, the play position stands still for at most this many frames.
@@ -123,6 +128,8 @@ struct Sequences {
     first: i64,
     highest: i64,
     received: u64,
+    /// Lost in earlier counts of this sender.
+    lost_before: u64,
 }
 
 impl JitterBuffer {
@@ -258,7 +265,10 @@ impl JitterBuffer {
     fn correct(&mut self, position: i64, behind: i64, quiet: bool, frame: &mut [i16]) -> Frame {
         let Some(stream) = &mut self.stream else { return Frame::Silence };
         let mut next = position + FRAME;
-        if behind > INTOLERABLE || (behind > TOLERANCE && quiet) {
+        if behind > HOPELESS {
+            next += behind;
+            self.counters.dropped_frames += u64::try_from(behind / FRAME).unwrap_or(0);
+        } else if behind > INTOLERABLE || (behind > TOLERANCE && quiet) {
             // What follows is there already, so nothing is missed but a frame's time.
             if stream.store.copy(next, frame) {
                 next += FRAME;
@@ -294,7 +304,7 @@ impl Stream {
             ssrc: packet.ssrc,
             last_timestamp: packet.timestamp,
             last_position: 0,
-            sequences: Sequences { first: sequence, highest: sequence, received: 0 },
+            sequences: Sequences::starting_at(sequence),
             delays: DelayTracker::default(),
             store: Store::default(),
             play: Play::Buffering,
@@ -309,17 +319,22 @@ impl Stream {
     }
 
     fn count(&mut self, sequence: u16) {
-        let Sequences { first, highest, received } = &mut self.sequences;
+        let last = self.sequences.highest;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the low 16 bits are wanted"
         )]
-        let distance = sequence_distance(*highest as u16, sequence);
-        let extended = *highest + i64::from(distance);
-        *highest = extended.max(*highest);
-        *first = extended.min(*first);
-        *received += 1;
+        let distance = i64::from(sequence_distance(last as u16, sequence));
+        if distance.abs() > MAX_DROPOUT {
+            let lost_before = self.sequences.lost();
+            self.sequences = Sequences { lost_before, ..Sequences::starting_at(i64::from(sequence)) };
+        }
+        self.sequences.count(if distance.abs() > MAX_DROPOUT {
+            i64::from(sequence)
+        } else {
+            last + distance
+        });
     }
 
     fn target(&self) -> i64 {
@@ -332,11 +347,15 @@ impl Stream {
             return Some((position, stood_still));
         }
         let first = self.store.first()?;
-        if self.behind(first, now_us) < 0 {
+        let behind = self.behind(first, now_us);
+        if behind < 0 {
             return None;
         }
-        self.play = Play::At { position: first, stood_still: 0 };
-        Some((first, 0))
+        // What piled up, in a pause of this process or of the network, is too old to be played.
+        let start = if behind > INTOLERABLE { first + behind } else { first };
+        self.store.forget_before(start);
+        self.play = Play::At { position: start, stood_still: 0 };
+        Some((start, 0))
     }
 
     /// How much older than the target wants it a sample at `position` is, if played at `now_us`.
@@ -347,9 +366,19 @@ impl Stream {
 }
 
 impl Sequences {
+    fn starting_at(sequence: i64) -> Self {
+        Self { first: sequence, highest: sequence, received: 0, lost_before: 0 }
+    }
+
+    fn count(&mut self, extended: i64) {
+        self.highest = extended.max(self.highest);
+        self.first = extended.min(self.first);
+        self.received += 1;
+    }
+
     fn lost(&self) -> u64 {
         let expected = u64::try_from(self.highest - self.first + 1).unwrap_or(0);
-        expected.saturating_sub(self.received)
+        self.lost_before + expected.saturating_sub(self.received)
     }
 }
 

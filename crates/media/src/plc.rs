@@ -30,8 +30,9 @@ pub struct Concealer {
 
 #[derive(Debug, Clone)]
 struct Loss {
-    /// One pitch period, joined to itself without a step.
-    period: Vec<i16>,
+    /// One pitch period, joined to itself without a step, in its first `pitch` samples.
+    period: [i16; MAX_PITCH],
+    pitch: usize,
     /// Samples made up so far.
     made: usize,
 }
@@ -72,20 +73,22 @@ impl Concealer {
 impl Loss {
     fn after(history: &[i16]) -> Self {
         let pitch = pitch_of(history);
-        let mut period = history[history.len() - pitch..].to_vec();
+        let start = history.len() - pitch;
+        let mut period = [0; MAX_PITCH];
+        period[..pitch].copy_from_slice(&history[start..]);
         // The end of the period is blended into what preceded its start, so that playing it
         // round and round has no step at the seam.
         let seam = pitch / 4;
-        let before = &history[history.len() - pitch - seam..history.len() - pitch];
-        let mut lead_in = before.to_vec();
-        fade::cross(&period[pitch - seam..], &mut lead_in);
-        period[pitch - seam..].copy_from_slice(&lead_in);
-        Self { period, made: 0 }
+        let mut lead_in = [0; MAX_PITCH / 4];
+        lead_in[..seam].copy_from_slice(&history[start - seam..start]);
+        fade::cross(&period[pitch - seam..pitch], &mut lead_in[..seam]);
+        period[pitch - seam..pitch].copy_from_slice(&lead_in[..seam]);
+        Self { period, pitch, made: 0 }
     }
 
     fn make(&mut self, frame: &mut [i16]) {
         for sample in frame {
-            *sample = fade::scale(self.period[self.made % self.period.len()], gain(self.made));
+            *sample = fade::scale(self.period[self.made % self.pitch], gain(self.made));
             self.made += 1;
         }
     }
@@ -98,14 +101,15 @@ fn gain(made: usize) -> f32 {
     1.0 - faded as f32 / (SILENT_SAMPLES - FULL_SAMPLES) as f32
 }
 
-/// The lag at which the end of the past resembles itself most.
+/// The lag at which the end of the past resembles itself most; the longest of equals.
 fn pitch_of(history: &[i16]) -> usize {
-    let score = |lag: &usize| {
-        let recent = &history[history.len() - WINDOW..];
+    let recent = &history[history.len() - WINDOW..];
+    let score = |lag: usize| {
         let earlier = &history[history.len() - WINDOW - lag..history.len() - lag];
-        correlation(recent, earlier)
+        (correlation(recent, earlier), lag)
     };
-    (MIN_PITCH..=MAX_PITCH).max_by(|a, b| score(a).total_cmp(&score(b))).unwrap_or(MAX_PITCH)
+    let scores = (MIN_PITCH..=MAX_PITCH).map(score);
+    scores.max_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(MAX_PITCH, |(_, lag)| lag)
 }
 
 /// Normalised by the energy of the earlier part, as in the appendix.

@@ -21,10 +21,13 @@ pub struct UnsupportedRates {
 /// A stateful converter of one stream.
 #[derive(Debug, Clone)]
 pub struct Resampler {
-    up: usize,
     down: usize,
+    /// Input samples an output sample is made of.
+    history: usize,
+    /// The filter for each output sample between two input samples, one after the other, each
+    /// for the oldest input sample first.
     taps: Vec<f32>,
-    /// The last samples of the input, oldest first.
+    /// The last `history` samples of the input, oldest first.
     past: Vec<i16>,
     /// Input samples still to skip before the next output, when going down.
     skip: usize,
@@ -44,26 +47,26 @@ impl Resampler {
             _ => return Err(UnsupportedRates { from, to }),
         };
         let (up, down) = (up as usize, down as usize);
-        let taps = low_pass(up.max(down), up);
-        let past = vec![0; taps.len() / up];
-        Ok(Self { up, down, taps, past, skip: 0 })
+        let filter = low_pass(up.max(down), up);
+        let history = filter.len() / up;
+        let of_phase = |phase: usize| filter.iter().skip(phase).step_by(up).rev();
+        let taps = (0..up).flat_map(of_phase).copied().collect();
+        Ok(Self { down, history, taps, past: vec![0; history], skip: 0 })
     }
 
     /// Converts the next samples of the stream and appends the result to `into`. The filter
     /// delays by 16 samples of the lower rate.
     pub fn process(&mut self, samples: &[i16], into: &mut Vec<i16>) {
-        for &sample in samples {
-            self.past.rotate_left(1);
-            if let Some(last) = self.past.last_mut() {
-                *last = sample;
-            }
+        self.past.extend_from_slice(samples);
+        for heard in self.past.windows(self.history).skip(1) {
             if self.skip > 0 {
                 self.skip -= 1;
                 continue;
             }
             self.skip = self.down - 1;
-            into.extend((0..self.up).map(|phase| self.output(phase)));
+            into.extend(self.taps.chunks(self.history).map(|taps| filtered(taps, heard)));
         }
+        self.past.drain(..samples.len());
     }
 
     /// Converts a whole piece at once.
@@ -73,13 +76,22 @@ impl Resampler {
         self.process(samples, &mut converted);
         converted
     }
+}
 
-    #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
-    fn output(&self, phase: usize) -> i16 {
-        let taps = self.taps.iter().skip(phase).step_by(self.up);
-        let sum: f32 = taps.zip(self.past.iter().rev()).map(|(tap, &sample)| tap * f32::from(sample)).sum();
-        sum.round() as i16
+/// One output sample. Eight sums at once, which the processor adds in parallel.
+#[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
+fn filtered(taps: &[f32], samples: &[i16]) -> i16 {
+    const LANES: usize = 8;
+    let ((taps, more_taps), (samples, more_samples)) =
+        (taps.as_chunks::<LANES>(), samples.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (taps, samples) in taps.iter().zip(samples) {
+        for ((sum, tap), sample) in sums.iter_mut().zip(taps).zip(samples) {
+            *sum += tap * f32::from(*sample);
+        }
     }
+    let rest = more_taps.iter().zip(more_samples).map(|(tap, sample)| tap * f32::from(*sample));
+    (sums.iter().sum::<f32>() + rest.sum::<f32>()).round() as i16
 }
 
 /// A Blackman-windowed sinc for a factor, with gain `gain` in the pass band.

@@ -7,9 +7,9 @@
 
 mod spectrum;
 
-use crate::TELEPHONE_RATE;
 use crate::resample::{Resampler, UnsupportedRates};
-use spectrum::{Bands, HighPass};
+use crate::{TELEPHONE_FRAME, TELEPHONE_RATE};
+use spectrum::{Analyser, Bands, HighPass};
 
 /// How the detector decides.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,6 +90,7 @@ pub struct Vad {
     filtered: Vec<f32>,
     floor: f32,
     frames: u32,
+    analyser: Analyser,
     bands: Bands,
     steady_frames: u32,
     state: State,
@@ -127,11 +128,12 @@ impl Vad {
         Ok(Self {
             config,
             resampler,
-            telephone: Vec::new(),
+            telephone: Vec::with_capacity(TELEPHONE_FRAME),
             high_pass: HighPass::default(),
-            filtered: Vec::new(),
+            filtered: Vec::with_capacity(TELEPHONE_FRAME),
             floor: FLOOR_RANGE.1,
             frames: 0,
+            analyser: Analyser::new(TELEPHONE_FRAME),
             bands: Bands::default(),
             steady_frames: 0,
             state: QUIET,
@@ -176,7 +178,7 @@ impl Vad {
             self.steady_frames = 0;
             return Verdict::Silence;
         }
-        let bands = Bands::of(&self.filtered);
+        let bands = self.analyser.bands(&self.filtered);
         let moved = bands.distance_db(&self.bands);
         let flat = bands.flatness() > self.config.flatness;
         self.bands = bands;

@@ -1,24 +1,35 @@
 //! Received samples on a time line, with gaps.
+//!
+//! Buffers of packets that were played are used again, so that a steady stream allocates nothing.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// Samples kept at most: one second. Older ones make room.
 const CAPACITY: i64 = 8_000;
 /// Packets kept at most, however short they are.
 const MAX_PACKETS: usize = 400;
+/// Buffers kept for further packets: what the deepest buffer of 20 ms packets needs.
+const MAX_SPARE: usize = 16;
+
+/// A packet's place on the line and its samples.
+type Placed = (i64, Vec<i16>);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
-    packets: BTreeMap<i64, Vec<i16>>,
+    /// By place, which is unique.
+    packets: VecDeque<Placed>,
+    spare: Vec<Vec<i16>>,
 }
 
 impl Store {
     /// Keeps a packet; false if its place is taken.
     pub(super) fn insert(&mut self, position: i64, samples: &[i16]) -> bool {
-        if self.packets.contains_key(&position) {
+        let Err(at) = self.packets.binary_search_by_key(&position, |(start, _)| *start) else {
             return false;
-        }
-        self.packets.insert(position, samples.to_vec());
+        };
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.extend_from_slice(samples);
+        self.packets.insert(at, (position, buffer));
         self.make_room();
         true
     }
@@ -27,10 +38,10 @@ impl Store {
     pub(super) fn copy(&self, position: i64, frame: &mut [i16]) -> bool {
         let end = position + length(frame);
         let mut filled = position;
-        for (&start, samples) in self.packets.range(..end) {
-            let from = filled.max(start);
+        for (start, samples) in self.packets.iter().take_while(|(start, _)| *start < end) {
+            let from = filled.max(*start);
             let to = end.min(start + length(samples));
-            if from >= to || start > filled {
+            if from >= to || *start > filled {
                 continue;
             }
             let source = samples.get(index(from - start)..index(to - start));
@@ -45,42 +56,51 @@ impl Store {
 
     /// Start of the first packet.
     pub(super) fn first(&self) -> Option<i64> {
-        self.packets.keys().next().copied()
+        self.packets.front().map(|(start, _)| *start)
     }
 
     /// Start of the first packet that starts after `position`.
     pub(super) fn first_after(&self, position: i64) -> Option<i64> {
-        self.packets.range(position + 1..).next().map(|(&start, _)| start)
+        self.packets.iter().map(|(start, _)| *start).find(|start| *start > position)
     }
 
     /// End of the last packet.
     pub(super) fn end(&self) -> Option<i64> {
-        self.packets.last_key_value().map(|(start, samples)| start + length(samples))
+        self.packets.back().map(end_of)
     }
 
     /// All samples kept.
     pub(super) fn samples(&self) -> i64 {
-        self.packets.values().map(|samples| length(samples)).sum()
+        self.packets.iter().map(|(_, samples)| length(samples)).sum()
     }
 
     /// Drops packets that end at or before `position`.
     pub(super) fn forget_before(&mut self, position: i64) {
-        while self.first_end().is_some_and(|end| end <= position) {
-            self.packets.pop_first();
+        while self.packets.front().is_some_and(|packet| end_of(packet) <= position) {
+            self.drop_first();
         }
-    }
-
-    fn first_end(&self) -> Option<i64> {
-        self.packets.first_key_value().map(|(start, samples)| start + length(samples))
     }
 
     fn make_room(&mut self) {
         let end = self.end().unwrap_or(0);
         self.forget_before(end - CAPACITY);
         while self.packets.len() > MAX_PACKETS {
-            self.packets.pop_first();
+            self.drop_first();
         }
     }
+
+    fn drop_first(&mut self) {
+        if let Some((_, mut buffer)) = self.packets.pop_front()
+            && self.spare.len() < MAX_SPARE
+        {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}
+
+fn end_of((start, samples): &Placed) -> i64 {
+    start + length(samples)
 }
 
 fn length(samples: &[i16]) -> i64 {

@@ -49,19 +49,40 @@ impl Section {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bands([f32; BANDS]);
 
-impl Bands {
-    pub(super) fn of(samples: &[f32]) -> Self {
-        let mut bands = [1e-3; BANDS];
-        let mut hertz = LOWEST_HERTZ;
-        for band in &mut bands {
-            for _ in 0..PROBES {
-                *band += power_at(samples, hertz);
-                hertz += BAND_HERTZ / PROBES as f32;
-            }
+/// What measures bands: a window and the probes' coefficients, computed once.
+#[derive(Debug, Clone)]
+pub(super) struct Analyser {
+    window: Vec<f32>,
+    coefficients: [f32; BANDS * PROBES],
+    windowed: Vec<f32>,
+}
+
+impl Analyser {
+    /// For frames of `length` samples.
+    pub(super) fn new(length: usize) -> Self {
+        // Hann's window.
+        let at = |n: usize| 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / length as f32).cos();
+        let hertz = |probe: usize| LOWEST_HERTZ + probe as f32 * BAND_HERTZ / PROBES as f32;
+        Self {
+            window: (0..length).map(at).collect(),
+            coefficients: std::array::from_fn(|probe| 2.0 * (TAU * hertz(probe) / RATE).cos()),
+            windowed: Vec::with_capacity(length),
         }
-        Self(bands)
     }
 
+    /// Power by band of a frame.
+    pub(super) fn bands(&mut self, samples: &[f32]) -> Bands {
+        self.windowed.clear();
+        self.windowed.extend(samples.iter().zip(&self.window).map(|(sample, weight)| sample * weight));
+        let mut bands = [1e-3; BANDS];
+        for (band, coefficients) in bands.iter_mut().zip(self.coefficients.as_chunks::<PROBES>().0) {
+            *band += powers(&self.windowed, *coefficients).iter().sum::<f32>();
+        }
+        Bands(bands)
+    }
+}
+
+impl Bands {
     /// Geometric over arithmetic mean: 1 is white.
     pub(super) fn flatness(&self) -> f32 {
         let count = BANDS as f32;
@@ -82,15 +103,14 @@ impl Bands {
     }
 }
 
-/// Goertzel's algorithm with a Hann window.
-fn power_at(samples: &[f32], hertz: f32) -> f32 {
-    let coefficient = 2.0 * (TAU * hertz / RATE).cos();
-    let length = samples.len() as f32;
-    let (mut s1, mut s2) = (0.0, 0.0);
-    for (n, sample) in samples.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / length).cos();
-        let s0 = sample * window + coefficient * s1 - s2;
-        (s2, s1) = (s1, s0);
+/// Goertzel's algorithm for several frequencies at once, which the processor does in parallel.
+fn powers(samples: &[f32], coefficients: [f32; PROBES]) -> [f32; PROBES] {
+    let (mut s1, mut s2) = ([0.0; PROBES], [0.0; PROBES]);
+    for sample in samples {
+        for probe in 0..PROBES {
+            let s0 = sample + coefficients[probe] * s1[probe] - s2[probe];
+            (s2[probe], s1[probe]) = (s1[probe], s0);
+        }
     }
-    s1 * s1 + s2 * s2 - coefficient * s1 * s2
+    std::array::from_fn(|at| s1[at] * s1[at] + s2[at] * s2[at] - coefficients[at] * s1[at] * s2[at])
 }
