@@ -2,18 +2,20 @@
 //! deadlines. It reports every event of the leg, `Ended` exactly once and last, and takes the
 //! dialog out of the stack when it is over.
 
+use super::callers::Caller;
 use super::ending::{Asked, End};
 use super::leg::{Command, Queues};
 use super::media::{Gap, Media};
 use super::pending::Slot;
-use super::stack::Stack;
+use super::session_timer::{self, Refresh};
+use super::stack::{Stack, allow};
 use super::transfer::Transfer;
 use crate::port::{LegError, LegEvent};
 use rsipstack::dialog::DialogId;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::invitation::InviteAsyncResult;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::Header;
+use rsipstack::sip::{Header, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
@@ -35,6 +37,8 @@ pub(super) struct Call {
     pub(super) queues: Queues,
     pub(super) answered: Option<Instant>,
     pub(super) transfer: Option<Transfer>,
+    /// The far end wants a sign of life from us now and then.
+    pub(super) refresh: Option<Refresh>,
     /// We wrote an offer into a 200; the ACK brings the answer.
     pub(super) expects_answer_in_ack: bool,
     pub(super) news_in: mpsc::UnboundedSender<News>,
@@ -63,6 +67,9 @@ pub(super) enum Side {
         offer: Option<Box<Remote>>,
         /// Its place among the waiting calls.
         slot: Option<Slot>,
+        /// Its name among all inbound calls, held as long as the call.
+        #[expect(dead_code, reason = "dropping it is its use")]
+        caller: Caller,
     },
 }
 
@@ -71,6 +78,8 @@ pub(super) enum Side {
 pub(super) enum News {
     /// The final status of our REFER; `None` if there was no answer.
     ReferAnswered(Option<u16>),
+    /// The final status of our session refresh; `None` if there was no answer.
+    Refreshed(Option<u16>),
 }
 
 /// What a step of the task leads to: the end, or more steps.
@@ -102,6 +111,7 @@ impl Call {
             queues,
             answered: None,
             transfer: None,
+            refresh: None,
             expects_answer_in_ack: false,
             news_in,
             news,
@@ -129,6 +139,7 @@ impl Call {
     async fn step(&mut self) -> Step {
         let deadline = self.next_deadline();
         tokio::select! {
+            // States first: what has happened already goes before what anybody wishes.
             biased;
             Some(state) = self.states.recv() => self.on_state(state).await,
             result = self.side.invite_result() => self.on_invite_result(result),
@@ -140,6 +151,10 @@ impl Call {
                 self.on_news(&news);
                 None
             }
+            () = self.stack.closing(), if self.asked.is_none() => {
+                self.hang_up();
+                None
+            }
             () = sleep_until(deadline) => self.on_deadline(),
         }
     }
@@ -149,7 +164,7 @@ impl Call {
             DialogState::Early(_, response) => {
                 self.on_provisional(response.status_code.code(), &response.body)
             }
-            DialogState::Confirmed(_, response) => self.on_confirmed(&response.body),
+            DialogState::Confirmed(_, response) => self.on_confirmed(&response),
             DialogState::Terminated(_, reason) => return Some(self.terminated(&reason)),
             DialogState::Updated(_, request, handle) => self.on_offer(&request, handle).await,
             DialogState::Info(_, request, handle) => self.on_info(&request, handle).await,
@@ -180,9 +195,12 @@ impl Call {
         }
     }
 
-    fn on_confirmed(&mut self, body: &[u8]) {
+    fn on_confirmed(&mut self, response: &Response) {
         if self.answered.is_none() && self.asked.is_none() {
-            self.on_answer(body);
+            if matches!(self.side, Side::Outbound { .. }) {
+                self.refresh = session_timer::told(response).map(Refresh::starting_now);
+            }
+            self.on_answer(&response.body);
         } else if self.expects_answer_in_ack
             && let Err(error) = self.settle_by_ack()
         {
@@ -270,7 +288,9 @@ impl Call {
                 self.local.offer()
             }
         };
-        let accepted = self.dialog.accept(Some(vec![sdp_type()]), Some(body.into_bytes()));
+        let mut headers = vec![sdp_type(), allow()];
+        headers.extend(self.agree_on_timer(&self.dialog.initial_request()));
+        let accepted = self.dialog.accept(Some(headers), Some(body.into_bytes()));
         accepted.map_err(|error| refuse(&error.to_string()))
     }
 
@@ -278,11 +298,12 @@ impl Call {
         if let Some(asked) = &self.asked {
             return asked.until;
         }
-        match (&self.answered, &self.transfer) {
-            (None, _) => self.ring_until,
-            (Some(_), None) => self.media_check,
-            (Some(_), Some(transfer)) => self.media_check.min(transfer.deadline()),
+        if self.answered.is_none() {
+            return self.ring_until;
         }
+        let transfer = self.transfer.as_ref().map(Transfer::deadline);
+        let refresh = self.refresh.as_ref().map(Refresh::deadline);
+        transfer.into_iter().chain(refresh).fold(self.media_check, Instant::min)
     }
 
     fn on_deadline(&mut self) -> Step {
@@ -293,6 +314,7 @@ impl Call {
             None => self.ask_to_end(LegEnd::NoAnswer, None),
             Some(since) => {
                 self.check_transfer();
+                self.check_refresh();
                 self.check_media(since);
             }
         }

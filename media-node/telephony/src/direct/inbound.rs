@@ -1,6 +1,10 @@
-//! A call comes in: who may call, how many may wait, which audio we can speak; then it rings.
+//! A call comes in that `gate` let through: is there a place, which audio can we speak; then it
+//! rings.
 
 use super::call::{Call, Side};
+use super::callers::Caller;
+use super::extensions::insists_on_reliable_provisionals;
+use super::gate::Refusal;
 use super::leg::{DirectLeg, queues};
 use super::media::Media;
 use super::outbound::describe;
@@ -9,15 +13,12 @@ use super::stack::{Stack, allow};
 use crate::port::IncomingCall;
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Header, Request, Scheme, StatusCode, Uri};
+use rsipstack::sip::{Request, Scheme, StatusCode, Uri};
 use rsipstack::transaction::transaction::Transaction;
 use std::net::IpAddr;
 use std::sync::Arc;
 use talkif_media::sdp::{self, Remote};
 use tokio::time::Instant;
-
-/// Seconds after which a caller that was turned away may try again.
-const RETRY_AFTER: &str = "5";
 
 /// Handles an INVITE that starts a call.
 pub(super) async fn invited(stack: &Arc<Stack>, mut transaction: Transaction) {
@@ -31,57 +32,26 @@ pub(super) async fn invited(stack: &Arc<Stack>, mut transaction: Transaction) {
 struct Admitted {
     offer: Option<Box<Remote>>,
     slot: Slot,
+    caller: Caller,
     from: String,
     to: String,
-}
-
-/// Why not, with headers for the answer.
-struct Refusal {
-    status: StatusCode,
-    headers: Vec<Header>,
-}
-
-impl From<StatusCode> for Refusal {
-    fn from(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new() }
-    }
 }
 
 fn admit(stack: &Stack, transaction: &Transaction) -> Result<Admitted, Refusal> {
     let request = &transaction.original;
     let source = source_of(transaction).ok_or(StatusCode::Forbidden)?;
-    check_source(stack, source)?;
-    check_credentials(stack, request)?;
-    let slot = stack.pending.take(source).ok_or_else(busy)?;
+    let slot = stack.pending.take(source).ok_or_else(Refusal::busy)?;
+    let caller = stack.callers.note(request).ok_or(StatusCode::LoopDetected)?;
     let offer = usable_offer(request)?;
     let from = request.from_header().ok().and_then(|from| from.uri().ok());
     let from = from.as_ref().and_then(Uri::user).unwrap_or_default().to_owned();
     let to = request.uri.user().unwrap_or_default().to_owned();
-    Ok(Admitted { offer, slot, from, to })
+    Ok(Admitted { offer, slot, caller, from, to })
 }
 
 fn source_of(transaction: &Transaction) -> Option<IpAddr> {
     let address = transaction.connection.as_ref()?.get_remote_addr()?;
     address.get_socketaddr().ok().map(|address| address.ip())
-}
-
-fn check_source(stack: &Stack, source: IpAddr) -> Result<(), Refusal> {
-    let allow = &stack.config.inbound.allow;
-    let allowed = allow.is_empty() || allow.iter().any(|network| network.contains(&source));
-    if allowed { Ok(()) } else { Err(StatusCode::Forbidden.into()) }
-}
-
-fn check_credentials(stack: &Stack, request: &Request) -> Result<(), Refusal> {
-    match &stack.authenticator {
-        Some(authenticator) if !authenticator.admits(request) => {
-            Err(Refusal { status: StatusCode::Unauthorized, headers: vec![authenticator.challenge()] })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn busy() -> Refusal {
-    Refusal { status: StatusCode::ServiceUnavailable, headers: vec![Header::RetryAfter(RETRY_AFTER.into())] }
 }
 
 /// The caller's description, if there is one. Audio we cannot speak is refused before it rings.
@@ -108,9 +78,9 @@ async fn refuse(transaction: &mut Transaction, refusal: Refusal) {
 
 /// Makes the call's leg and lets it ring until somebody answers or refuses it.
 async fn ring(stack: &Arc<Stack>, mut transaction: Transaction, admitted: Admitted) {
-    let Admitted { offer, slot, from, to } = admitted;
+    let Admitted { offer, slot, caller, from, to } = admitted;
     let Ok(socket) = stack.ports.bind().await else {
-        return refuse(&mut transaction, busy()).await;
+        return refuse(&mut transaction, Refusal::busy()).await;
     };
     let (states_in, states) = stack.layer.new_dialog_state_channel();
     let contact = Some(contact(stack, &to));
@@ -123,7 +93,7 @@ async fn ring(stack: &Arc<Stack>, mut transaction: Transaction, admitted: Admitt
     let id = dialog.id().call_id;
     tracing::info!(sip_call_id = %id, "a call comes in");
     let local = describe(stack, &media);
-    let side = Side::Inbound { offer, slot: Some(slot) };
+    let side = Side::Inbound { offer, slot: Some(slot), caller };
     let until = Instant::now() + stack.config.inbound.max_ring;
     let call = Call::new(
         stack.clone(),
@@ -136,7 +106,7 @@ async fn ring(stack: &Arc<Stack>, mut transaction: Transaction, admitted: Admitt
         local,
         until,
     );
-    tokio::spawn(call.run());
+    stack.tasks.spawn(call.run());
     let leg = Box::new(DirectLeg::new(id, media, leg_queues));
     // Dropped if nobody takes calls any more: the leg then refuses itself.
     drop(stack.calls.try_send(IncomingCall { from, to, leg }));
@@ -150,7 +120,12 @@ fn contact(stack: &Stack, user: &str) -> Uri {
 
 /// Sends 180 and drives the INVITE's transaction: answers, retransmissions, CANCEL, ACK.
 async fn serve(mut dialog: InviteDialog, mut transaction: Transaction) {
-    let outcome = match dialog.ringing(Some(vec![allow()]), None) {
+    let rings = if insists_on_reliable_provisionals(&transaction.original) {
+        Ok(())
+    } else {
+        dialog.ringing(Some(vec![allow()]), None)
+    };
+    let outcome = match rings {
         Ok(()) => dialog.handle(&mut transaction).await,
         Err(error) => Err(error),
     };

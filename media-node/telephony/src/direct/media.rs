@@ -7,7 +7,7 @@ mod latch;
 mod outgoing;
 
 use crate::port::{LegQuality, Received};
-use latch::Latch;
+use latch::{Expected, Latch};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,8 +82,11 @@ impl Media {
 
     /// A description was agreed on: the first one, a re-INVITE, or early media.
     pub(super) fn agreed(&self, remote: &Remote, agreed: Agreed) {
-        let described = remote.address().filter(|ip| !ip.is_unspecified());
-        let described = described.map(|ip| SocketAddr::new(ip, remote.port));
+        let expected = expected(remote);
+        let described = match expected {
+            Expected::Source(described) => Some(described),
+            Expected::Nobody | Expected::Anybody => None,
+        };
         *lock(&self.path) = Path {
             described,
             codec: agreed.codec,
@@ -94,7 +97,7 @@ impl Media {
         };
         let mut incoming = lock(&self.incoming);
         incoming.telephone_event = agreed.telephone_event;
-        incoming.latch.expect(described.as_ref().map(SocketAddr::ip), Instant::now());
+        incoming.latch.expect(expected, Instant::now());
         // Silence before this moment is not a gap: a hold may just have ended.
         incoming.last_packet = incoming.last_packet.map(|_| Instant::now());
     }
@@ -166,7 +169,8 @@ impl Media {
         let now = Instant::now();
         let now_us = self.now_us();
         let mut incoming = lock(&self.incoming);
-        if !incoming.latch.admits(from, now) {
+        let agreed = incoming.agreed_on(packet.header.payload_type);
+        if !incoming.latch.admits(from, packet.header, agreed, now) {
             return None;
         }
         incoming.last_packet = Some(now);
@@ -203,6 +207,11 @@ impl Default for Incoming {
 }
 
 impl Incoming {
+    /// Whether a payload type may open a stream: audio we decode, or keys.
+    fn agreed_on(&self, payload_type: u8) -> bool {
+        Law::of_payload_type(payload_type).is_some() || self.telephone_event == Some(payload_type)
+    }
+
     fn take(&mut self, packet: Packet<'_>, now_us: u64) -> Option<char> {
         let header = packet.header;
         let Some(law) = Law::of_payload_type(header.payload_type) else {
@@ -228,13 +237,25 @@ async fn receive(media: Arc<Media>, keys: mpsc::Sender<char>) {
     let mut datagram = [0; MAX_DATAGRAM];
     loop {
         // An error is an ICMP answer to something we sent: the far end's port is not open yet.
-        let Ok((length, from)) = media.socket.recv_from(&mut datagram).await else { continue };
+        let Ok((length, from)) = media.socket.recv_from(&mut datagram).await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
         let key = datagram.get(..length).and_then(|datagram| media.take(datagram, from));
         if let Some(key) = key
             && keys.try_send(key).is_err()
         {
             tracing::debug!("a key was dropped: nobody reads them");
         }
+    }
+}
+
+/// Whose packets a description announces.
+fn expected(remote: &Remote) -> Expected {
+    match remote.address() {
+        Some(ip) if ip.is_unspecified() || remote.port == 0 => Expected::Nobody,
+        Some(ip) => Expected::Source(SocketAddr::new(ip, remote.port)),
+        None => Expected::Anybody,
     }
 }
 

@@ -26,10 +26,8 @@ const RESOLVE: Duration = Duration::from_secs(5);
 /// Sends the INVITE; all that follows comes as events of the leg.
 pub(super) async fn dial(stack: &Arc<Stack>, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError> {
     let target = Target::of(&request.trunk)?;
-    let destination = target.resolve().await?;
-    if request.trunk.transport == Transport::Tls && stack.config.tls_roots.is_none() {
-        return Err(DialError::Sip("TLS trunks need root certificates".to_owned()));
-    }
+    let (destination, address) = target.resolve().await?;
+    stack.gate.note_peer(address.ip());
     let socket = stack.ports.bind().await.map_err(|error| DialError::Media(error.to_string()))?;
     let (queues, leg_queues) = queues();
     let (media, receiving) = Media::start(socket, queues.keys.clone());
@@ -44,7 +42,7 @@ pub(super) async fn dial(stack: &Arc<Stack>, request: DialRequest) -> Result<Box
     let side = Side::Outbound { invite };
     let call =
         Call::new(stack.clone(), dialog, side, states, queues, media.clone(), receiving, local, ring_until);
-    tokio::spawn(call.run());
+    stack.tasks.spawn(call.run());
     Ok(Box::new(DirectLeg::new(id, media, leg_queues)))
 }
 
@@ -86,8 +84,9 @@ impl Target {
         self.address.port.as_ref().map_or(usual, sip::Port::value)
     }
 
-    /// The address to send to. For TLS the name stays: the certificate is checked against it.
-    async fn resolve(&self) -> Result<SipAddr, DialError> {
+    /// Where to send, and its address. For TLS the former keeps the name, because the certificate
+    /// is checked against it.
+    async fn resolve(&self) -> Result<(SipAddr, SocketAddr), DialError> {
         let unusable = || DialError::Address(self.address.to_string());
         let host = self.address.host.to_string();
         let host = host.trim_matches(['[', ']']);
@@ -99,7 +98,7 @@ impl Target {
         } else {
             address.into()
         };
-        Ok(SipAddr::new(self.transport, addr))
+        Ok((SipAddr::new(self.transport, addr), address))
     }
 
     fn uri(&self, user: &str) -> Uri {
@@ -175,8 +174,9 @@ mod tests {
     #[tokio::test]
     async fn addresses_resolve_with_the_usual_port_and_nonsense_does_not() {
         for (text, resolved) in [("127.0.0.1", "127.0.0.1:5060"), ("127.0.0.1:5080", "127.0.0.1:5080")] {
-            let address = Target::of(&trunk(text)).unwrap().resolve().await.unwrap();
-            assert_eq!(address.addr.to_string(), resolved);
+            let (destination, address) = Target::of(&trunk(text)).unwrap().resolve().await.unwrap();
+            assert_eq!(destination.addr.to_string(), resolved);
+            assert_eq!(address.to_string(), resolved);
         }
         for nonsense in ["", "not a host", "sip:1.2.3.4", "host:99999", "a\r\nb", "<x>"] {
             let target = Target::of(&trunk(nonsense));

@@ -30,20 +30,31 @@ impl Pending {
         Arc::new(Self { counts: Mutex::default(), max, max_per_source })
     }
 
+    /// Whether there is a place for a call from `source` at the moment.
+    pub(super) fn has_room(&self, source: IpAddr) -> bool {
+        self.counts().have_room(source, self.max, self.max_per_source)
+    }
+
     /// A place for a call from `source`, if there is one.
     pub(super) fn take(self: &Arc<Self>, source: IpAddr) -> Option<Slot> {
         let mut counts = self.counts();
-        let of_source = counts.by_source.get(&source).copied().unwrap_or(0);
-        if counts.all >= self.max || of_source >= self.max_per_source {
+        if !counts.have_room(source, self.max, self.max_per_source) {
             return None;
         }
         counts.all += 1;
-        counts.by_source.insert(source, of_source + 1);
+        *counts.by_source.entry(source).or_default() += 1;
         Some(Slot { pending: self.clone(), source })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn have_room(&self, source: IpAddr, max: usize, max_per_source: usize) -> bool {
+        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        self.all < max && of_source < max_per_source
     }
 }
 

@@ -18,8 +18,14 @@ impl Call {
         self.local.version += 1;
         let (status, body) =
             if request.body.is_empty() { self.no_offer(request) } else { self.offer(request) };
-        let headers = body.is_some().then(|| vec![sdp_type(), allow()]);
-        reply(handle, status, headers, body).await;
+        let mut headers = vec![allow()];
+        if body.is_some() {
+            headers.push(sdp_type());
+        }
+        if status == StatusCode::OK {
+            headers.extend(self.agree_on_timer(request));
+        }
+        reply(handle, status, Some(headers), body).await;
     }
 
     /// A re-INVITE without a description asks us to offer; the ACK will bring the answer.

@@ -56,10 +56,10 @@ impl Call {
     }
 
     pub(super) fn on_news(&mut self, news: &News) {
-        let News::ReferAnswered(status) = news;
-        match status {
-            Some(200..=299) => {}
-            _ => self.transfer_failed(*status),
+        match news {
+            News::ReferAnswered(Some(200..=299)) => {}
+            News::ReferAnswered(status) => self.transfer_failed(*status),
+            News::Refreshed(status) => self.refreshed(*status),
         }
     }
 

@@ -49,7 +49,7 @@ impl Outgoing {
 
     /// Sends one tick.
     pub(in crate::direct) fn tick(&mut self, frame: &[i16], media: &Media) {
-        self.follow_the_clock();
+        self.follow_the_clock(Instant::now());
         if let Some((target, path)) = media.target() {
             match path.telephone_event.and_then(|event| Some((event, self.key_packet()?))) {
                 Some((event, packet)) => self.write_key(event, packet),
@@ -91,8 +91,8 @@ impl Outgoing {
 
     /// Ticks that the media clock dropped are time that passed: without them the far end would
     /// take all later packets for delayed ones.
-    fn follow_the_clock(&mut self) {
-        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
+    fn follow_the_clock(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(*self.started.get_or_insert(now));
         let due = u64::try_from(elapsed.as_micros() / FRAME.as_micros()).unwrap_or(self.ticks);
         let behind = due.saturating_sub(self.ticks);
         if behind > SLACK_TICKS {
@@ -100,6 +100,47 @@ impl Outgoing {
             self.stamper.advance(samples);
             self.ticks = due;
             self.resumes = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use talkif_media::g711::Law;
+    use talkif_media::rtp::Packet;
+
+    /// The header of the packet sent at `at`.
+    fn send(outgoing: &mut Outgoing, start: Instant, at: Duration) -> Header {
+        outgoing.follow_the_clock(start + at);
+        outgoing.write_audio(Law::Mu, &[0; 160]);
+        outgoing.stamper.advance(TICK_SAMPLES);
+        outgoing.ticks += 1;
+        Packet::parse(&outgoing.datagram).unwrap().header
+    }
+
+    #[test]
+    fn after_a_pause_of_three_seconds_one_packet_follows_with_the_time_that_passed() {
+        let (mut outgoing, start) = (Outgoing::new(1, 10, 0), Instant::now());
+        let tick = |n: u32| FRAME * n;
+        for n in 0..50 {
+            let header = send(&mut outgoing, start, tick(n));
+            assert_eq!((header.timestamp, header.marker), (n * 160, n == 0));
+        }
+        let after = send(&mut outgoing, start, tick(49) + Duration::from_secs(3));
+        assert_eq!(after.sequence, 60, "the pause is no loss");
+        assert_eq!(after.timestamp, (49 + 150) * 160);
+        assert!(after.marker, "a new spurt");
+        assert_eq!(send(&mut outgoing, start, tick(200)).timestamp, 200 * 160);
+    }
+
+    #[test]
+    fn a_tick_that_is_a_little_late_changes_nothing() {
+        let (mut outgoing, start) = (Outgoing::new(1, 0, 0), Instant::now());
+        for n in 0..500 {
+            let late = Duration::from_millis(u64::from(n % 3) * 19);
+            assert_eq!(send(&mut outgoing, start, FRAME * n + late).timestamp, n * 160);
         }
     }
 }
