@@ -7,23 +7,38 @@ use crate::stack::Stack;
 use anyhow::{Context as _, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use talkif_api::bootstrap::{Bootstrap, FlowPlan, KeyPlan, NumberPlan, bootstrap};
+use talkif_api::bootstrap::{Bootstrap, FlowPlan, KeyPlan, NumberPlan, WebhookPlan, bootstrap};
 use talkif_rules::api_key::Mode;
 use talkif_rules::flow::Format;
 
 /// Keys of `count` accounts, each with a number and the example flow.
 pub(crate) async fn create(stack: &Stack, count: usize) -> Result<Vec<String>> {
+    create_with_webhook(stack, count, None).await
+}
+
+/// The same, with an endpoint at `url` each.
+pub(crate) async fn create_with_webhook(
+    stack: &Stack,
+    count: usize,
+    url: Option<&str>,
+) -> Result<Vec<String>> {
     let app = bare_app(stack).await?;
     let mut keys = Vec::with_capacity(count);
     for index in 0..count {
-        let made = bootstrap(&app, plan(stack, index)?).await.context("setting an account up")?;
+        let made = bootstrap(&app, plan(stack, index, url)?).await.context("setting an account up")?;
         keys.push(made.api_key.context("no key was made")?);
     }
     Ok(keys)
 }
 
-fn plan(stack: &Stack, index: usize) -> Result<Bootstrap> {
+fn plan(stack: &Stack, index: usize, url: Option<&str>) -> Result<Bootstrap> {
     let region = stack.options().region;
+    let webhook = |url: &str| WebhookPlan {
+        url: url.to_owned(),
+        events: vec!["*".to_owned()],
+        formerly: None,
+        renew: false,
+    };
     Ok(Bootstrap {
         account: format!("bench {index}"),
         home: region,
@@ -42,7 +57,7 @@ fn plan(stack: &Stack, index: usize) -> Result<Bootstrap> {
             credentials: None,
             flow_id: Some(crate::demo::EXAMPLE_FLOW.parse()?),
         }],
-        webhooks: Vec::new(),
+        webhooks: url.map(webhook).into_iter().collect(),
     })
 }
 

@@ -14,6 +14,7 @@ mod native;
 mod process_stats;
 mod rival;
 mod table;
+mod webhooks;
 
 use crate::demo::Place;
 use crate::interrupt::asked_to_stop;
@@ -26,7 +27,7 @@ use table::Figure;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What to measure; several, with commas between.
-    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::Calls])]
+    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::Webhooks, Section::Calls])]
     sections: Vec<Section>,
     /// Seconds, roughly, of each load.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
@@ -55,6 +56,8 @@ enum Section {
     Dialling,
     /// Latency of turns.
     Turns,
+    /// Webhook deliveries a second.
+    Webhooks,
     /// Many calls at once: processor time, memory, late frames.
     Calls,
 }
@@ -146,8 +149,11 @@ async fn figures(section: Section, args: &Args, stack: &Stack, binaries: &Binari
             }
         };
     }
-    let rival = rival::Rival::start(stack).await?;
     let seconds = args.seconds as usize;
+    if section == Section::Webhooks {
+        return webhooks::run(stack, seconds).await;
+    }
+    let rival = rival::Rival::start(stack).await?;
     let figures = match section {
         Section::Leads => edge::run(stack, &rival, seconds).await,
         _ => host::run(stack, binaries, &rival, seconds).await,
