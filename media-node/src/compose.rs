@@ -1,23 +1,22 @@
 //! From a configuration to a running node.
 
+use crate::line::Line;
 use crate::object_store::Folder;
 use crate::runner::SessionRunner;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_config::NodeConfig;
 use talkif_providers::Providers;
 use talkif_rules::secret::SealingKey;
 use talkif_session::{RecordingConfig, RecordingKey, SessionDeps};
-use talkif_store::native;
-use talkif_telephony::direct::{DirectConfig, DirectTelephony};
+use talkif_store::{Db, native};
 use talkif_workers::{Ports, Workers, WorkersConfig};
 
 /// A running node.
 pub(crate) struct Node {
-    telephony: Arc<DirectTelephony>,
+    line: Line,
     workers: Workers,
 }
 
@@ -25,20 +24,22 @@ impl Node {
     /// Starts telephony and workers. Postgres and Redis may be away: the workers wait for them.
     pub(crate) async fn start(config: &NodeConfig) -> Result<Self> {
         let key = recording_key(config.recording_key.expose())?;
-        let telephony = Arc::new(start_telephony(config).await?);
+        let db: Arc<dyn Db> =
+            Arc::new(native::connect_lazily(config.database_url.expose()).context("DATABASE_URL")?);
+        let line = Line::start(config, Arc::clone(&db)).await?;
         let ports = Ports {
-            db: Arc::new(native::connect_lazily(config.database_url.expose()).context("DATABASE_URL")?),
-            telephony: telephony.clone(),
+            db,
+            telephony: line.telephony(),
             runner: Arc::new(SessionRunner { deps: session_deps(config, key.clone())? }),
             recordings: Arc::new(Folder { root: config.recordings_dir.clone(), key }),
         };
-        let workers = Workers::start(workers_config(config, telephony.local_addr())?, ports).await?;
-        Ok(Self { telephony, workers })
+        let workers = Workers::start(workers_config(config, line.address())?, ports).await?;
+        Ok(Self { line, workers })
     }
 
-    /// Where SIP listens.
-    pub(crate) fn sip_address(&self) -> SocketAddr {
-        self.telephony.local_addr()
+    /// Where calls come in.
+    pub(crate) fn address(&self) -> String {
+        self.line.address()
     }
 
     /// Calls under way.
@@ -49,14 +50,8 @@ impl Node {
     /// Lets calls end for at most `patience`, then stops.
     pub(crate) async fn drain(self, patience: Duration) {
         self.workers.drain(patience).await;
-        self.telephony.shutdown();
+        self.line.shutdown();
     }
-}
-
-async fn start_telephony(config: &NodeConfig) -> Result<DirectTelephony> {
-    let (first, last) = config.rtp_ports;
-    let direct = DirectConfig::new(config.sip_listen, first..=last, config.sip_listen.ip());
-    DirectTelephony::start(direct).await.with_context(|| format!("SIP at {}", config.sip_listen))
 }
 
 fn session_deps(config: &NodeConfig, key: RecordingKey) -> Result<SessionDeps> {
@@ -66,12 +61,12 @@ fn session_deps(config: &NodeConfig, key: RecordingKey) -> Result<SessionDeps> {
     Ok(deps)
 }
 
-fn workers_config(config: &NodeConfig, sip: SocketAddr) -> Result<WorkersConfig> {
+fn workers_config(config: &NodeConfig, sip_address: String) -> Result<WorkersConfig> {
     Ok(WorkersConfig {
         region: config.region,
         node_id: config.node_id.clone(),
         slots: config.slots,
-        sip_address: sip.to_string(),
+        sip_address,
         redis_url: config.redis_url.expose().to_owned(),
         sealing_key: Arc::new(SealingKey::parse(config.fernet_key.expose()).context("FERNET_KEY")?),
         artifacts_listen: config.artifacts_listen,

@@ -5,6 +5,7 @@
 //! `telephony` or `providers`; to add a duty, go to `workers`.
 
 mod compose;
+mod line;
 mod object_store;
 mod runner;
 mod shutdown;
@@ -44,9 +45,9 @@ async fn main() -> std::process::ExitCode {
 async fn run(args: &Args) -> Result<()> {
     let config = NodeConfig::from_env().context("configuration")?;
     let node = compose::Node::start(&config).await?;
-    tracing::info!(region = %config.region, node = config.node_id, sip = %node.sip_address(), "ready");
+    tracing::info!(region = %config.region, node = config.node_id, telephony = node.address(), "ready");
     if let Some(path) = &config.ready_file {
-        std::fs::write(path, format!("{}\n", node.sip_address())).context("writing the ready file")?;
+        std::fs::write(path, format!("{}\n", node.address())).context("writing the ready file")?;
     }
     shutdown::asked().await?;
     tracing::info!(calls = node.calls(), "draining");
@@ -62,7 +63,8 @@ async fn run(args: &Args) -> Result<()> {
 
 /// Libraries that log whole messages, and with them numbers and spoken words. Nobody may turn
 /// them on.
-const PERSONAL_LOGS_OFF: &str = "rsipstack=warn,async_openai=off";
+const PERSONAL_LOGS_OFF: &str =
+    "rsipstack=warn,async_openai=off,livekit_api=warn,livekit_signaling=warn,str0m=warn";
 
 fn start_logging(json: bool) {
     let chosen = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());

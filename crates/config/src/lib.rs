@@ -4,9 +4,10 @@
 //! syntax. Vendors' keys and addresses are read where the vendors are, in `talkif-providers`.
 //! To add a setting: a field of [`NodeConfig`], its line in [`NodeConfig::read`].
 
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use talkif_model::Region;
 
@@ -69,10 +70,11 @@ pub struct NodeConfig {
     pub artifacts_listen: SocketAddr,
     /// `ARTIFACTS_URL`: how customers reach that.
     pub artifacts_url: String,
-    /// `SIP_LISTEN`.
-    pub sip_listen: SocketAddr,
-    /// `RTP_PORTS`: `first-last`, 40000-49999 where it is not set.
-    pub rtp_ports: (u16, u16),
+    /// `TALKIF_TELEPHONY`: `direct`, as where it is not set, or `livekit`.
+    pub telephony: Telephony,
+    /// `SIP_ALLOW`: networks from which calls may come in, with commas between; this machine where
+    /// it is not set.
+    pub sip_allow: Vec<IpNet>,
     /// `TALKIF_SLOTS`: calls at once, 100 where it is not set.
     pub slots: usize,
     /// `TALKIF_LOCAL_MODE=1`: webhooks may go to private addresses.
@@ -82,6 +84,32 @@ pub struct NodeConfig {
     /// `TALKIF_READY_FILE`: written when the node is ready.
     pub ready_file: Option<PathBuf>,
 }
+
+/// How calls are placed and taken.
+#[derive(Debug, Clone)]
+pub enum Telephony {
+    /// By our own SIP and RTP.
+    Direct {
+        /// `SIP_LISTEN`.
+        sip_listen: SocketAddr,
+        /// `SIP_ADVERTISE`: our address as others see it; that of `SIP_LISTEN` where it is not set.
+        advertise: IpAddr,
+        /// `RTP_PORTS`: `first-last`, 40000-49999 where it is not set.
+        rtp_ports: (u16, u16),
+    },
+    /// Through `livekit-server` and `livekit-sip`.
+    LiveKit {
+        /// `LIVEKIT_URL`: `wss://…`, or `ws://…` on the same machine.
+        url: String,
+        /// `LIVEKIT_API_KEY`.
+        api_key: String,
+        /// `LIVEKIT_API_SECRET`.
+        api_secret: Secret,
+    },
+}
+
+/// This machine.
+const LOOPBACK: &str = "127.0.0.0/8";
 
 /// Reads one variable after another and remembers nothing else.
 struct Reader<'a>(&'a BTreeMap<String, String>);
@@ -101,6 +129,48 @@ impl Reader<'_> {
         expected: &'static str,
     ) -> Result<T, ConfigError> {
         self.required(name)?.parse().map_err(|_| ConfigError::Invalid { name, expected })
+    }
+
+    fn telephony(&self) -> Result<Telephony, ConfigError> {
+        match self.optional("TALKIF_TELEPHONY").as_deref() {
+            None | Some("direct") => self.direct(),
+            Some("livekit") => self.livekit(),
+            Some(_) => Err(ConfigError::Invalid { name: "TALKIF_TELEPHONY", expected: "direct or livekit" }),
+        }
+    }
+
+    fn direct(&self) -> Result<Telephony, ConfigError> {
+        let sip_listen: SocketAddr =
+            self.parsed("SIP_LISTEN", "an address and port, such as 0.0.0.0:5060")?;
+        let advertise = match self.optional("SIP_ADVERTISE") {
+            Some(_) => self.parsed("SIP_ADVERTISE", "an address, such as 203.0.113.7")?,
+            None => sip_listen.ip(),
+        };
+        Ok(Telephony::Direct { sip_listen, advertise, rtp_ports: self.rtp_ports()? })
+    }
+
+    fn livekit(&self) -> Result<Telephony, ConfigError> {
+        let url = self.required("LIVEKIT_URL")?;
+        let schemes = ["ws://", "wss://", "http://", "https://"];
+        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            let expected = "an address, such as wss://livekit.example";
+            return Err(ConfigError::Invalid { name: "LIVEKIT_URL", expected });
+        }
+        Ok(Telephony::LiveKit {
+            url,
+            api_key: self.required("LIVEKIT_API_KEY")?,
+            api_secret: Secret(self.required("LIVEKIT_API_SECRET")?),
+        })
+    }
+
+    fn sip_allow(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let text = self.optional("SIP_ALLOW").unwrap_or_else(|| LOOPBACK.to_owned());
+        let network =
+            |word: &str| word.parse().ok().or_else(|| Some(IpNet::from(word.parse::<IpAddr>().ok()?)));
+        text.split(',').map(|word| network(word.trim())).collect::<Option<_>>().ok_or(ConfigError::Invalid {
+            name: "SIP_ALLOW",
+            expected: "networks with commas between, such as 198.51.100.0/24,203.0.113.7",
+        })
     }
 
     fn rtp_ports(&self) -> Result<(u16, u16), ConfigError> {
@@ -143,8 +213,8 @@ impl NodeConfig {
             artifacts_listen: reader
                 .parsed("ARTIFACTS_LISTEN", "an address and port, such as 127.0.0.1:8090")?,
             artifacts_url: reader.required("ARTIFACTS_URL")?,
-            sip_listen: reader.parsed("SIP_LISTEN", "an address and port, such as 0.0.0.0:5060")?,
-            rtp_ports: reader.rtp_ports()?,
+            telephony: reader.telephony()?,
+            sip_allow: reader.sip_allow()?,
             slots: slots
                 .parse()
                 .map_err(|_| ConfigError::Invalid { name: "TALKIF_SLOTS", expected: "a number of calls" })?,
@@ -182,8 +252,34 @@ mod tests {
     #[test]
     fn a_complete_environment_is_read_with_its_defaults() {
         let config = NodeConfig::read(&complete()).unwrap();
-        assert_eq!((config.slots, config.rtp_ports, config.local_mode), (100, (40_000, 49_999), false));
+        assert_eq!((config.slots, config.local_mode), (100, false));
         assert_eq!(config.directory_url, config.database_url);
+        assert_eq!(config.sip_allow, [LOOPBACK.parse::<IpNet>().unwrap()]);
+        let Telephony::Direct { advertise, rtp_ports, .. } = config.telephony else { panic!("not direct") };
+        let own: IpAddr = [127, 0, 0, 1].into();
+        assert_eq!((advertise, rtp_ports), (own, (40_000, 49_999)));
+    }
+
+    #[test]
+    fn livekit_needs_an_address_and_keys_and_no_sip_of_our_own() {
+        let mut variables = complete();
+        variables.remove("SIP_LISTEN");
+        for (name, value) in [
+            ("TALKIF_TELEPHONY", "livekit"),
+            ("LIVEKIT_URL", "wss://livekit.example"),
+            ("LIVEKIT_API_KEY", "key"),
+            ("LIVEKIT_API_SECRET", "hunter2"),
+            ("SIP_ALLOW", "198.51.100.0/24, 203.0.113.7"),
+        ] {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        let config = NodeConfig::read(&variables).unwrap();
+        let allowed: Vec<String> = config.sip_allow.iter().map(ToString::to_string).collect();
+        assert_eq!(allowed, ["198.51.100.0/24", "203.0.113.7/32"]);
+        assert!(
+            matches!(&config.telephony, Telephony::LiveKit { url, .. } if url == "wss://livekit.example")
+        );
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]
@@ -192,6 +288,14 @@ mod tests {
             ("FERNET_KEY", "", "FERNET_KEY is not set"),
             ("TALKIF_REGION", "mars", "TALKIF_REGION must be eu-west, us-east or tr-ist"),
             ("RTP_PORTS", "9-5", "RTP_PORTS must be two ports above 1023, such as 40000-49999"),
+            ("TALKIF_TELEPHONY", "pigeon", "TALKIF_TELEPHONY must be direct or livekit"),
+            ("TALKIF_TELEPHONY", "livekit", "LIVEKIT_URL is not set"),
+            (
+                "SIP_ALLOW",
+                "friends",
+                "SIP_ALLOW must be networks with commas between, such as 198.51.100.0/24,203.0.113.7",
+            ),
+            ("SIP_ADVERTISE", "here", "SIP_ADVERTISE must be an address, such as 203.0.113.7"),
         ] {
             let mut variables = complete();
             variables.insert(name.to_owned(), value.to_owned());

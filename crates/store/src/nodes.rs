@@ -3,7 +3,7 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET];
+pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET, NUMBERS];
 
 /// A node is alive.
 ///
@@ -35,3 +35,11 @@ returning calls.id::text",
 /// `$1` node.
 pub const FORGET: Statement =
     Statement { name: "nodes.forget", sql: "delete from nodes where id = $1::text" };
+
+/// The numbers that calls may go out from; whoever keeps a carrier's account for each drops the
+/// others.
+pub const NUMBERS: Statement = Statement {
+    name: "nodes.numbers",
+    sql: "
+select phone from numbers where status <> 'released' and termination_uri is not null",
+};

@@ -28,6 +28,3 @@ impl std::fmt::Debug for LiveKitConfig {
         write!(f, "LiveKitConfig({} {})", self.url, self.region)
     }
 }
-
-/// From anywhere.
-pub const ANYWHERE: &str = "0.0.0.0/0";

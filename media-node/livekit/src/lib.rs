@@ -4,7 +4,7 @@
 //! [`room`] is the media: signalling socket, peer connections, Opus, and the leg made of them.
 //! [`control`] is what a leg asks of LiveKit's API, and `call` answers it. Calls out go by
 //! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind. All of it
-//! together is `LiveKitTelephony`.
+//! together is [`LiveKitTelephony`].
 //!
 //! Nothing here knows accounts, flows or the database: a call comes in with two numbers, and the
 //! node decides.
@@ -21,8 +21,10 @@ mod numbers;
 mod refusals;
 pub mod room;
 mod sweep;
+mod telephony;
 mod trunks;
 mod worker;
 
-pub use config::{ANYWHERE, LiveKitConfig};
+pub use config::LiveKitConfig;
 pub use numbers::Numbers;
+pub use telephony::LiveKitTelephony;

@@ -1,0 +1,89 @@
+//! How this node reaches telephones: by its own SIP, or through LiveKit.
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_config::{NodeConfig, Telephony as Choice};
+use talkif_livekit::{LiveKitConfig, LiveKitTelephony, Numbers};
+use talkif_model::E164;
+use talkif_store::{Db, nodes};
+use talkif_telephony::Telephony;
+use talkif_telephony::direct::{DirectConfig, DirectTelephony};
+
+/// A node that says it is ready should be able to take calls, but need not wait for ever.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The chosen telephony.
+#[derive(Clone)]
+pub(crate) enum Line {
+    Direct(Arc<DirectTelephony>),
+    LiveKit { telephony: Arc<LiveKitTelephony>, url: String },
+}
+
+impl Line {
+    /// Starts what the configuration names.
+    pub(crate) async fn start(config: &NodeConfig, db: Arc<dyn Db>) -> Result<Self> {
+        match &config.telephony {
+            Choice::Direct { sip_listen, advertise, rtp_ports: (first, last) } => {
+                let mut direct = DirectConfig::new(*sip_listen, *first..=*last, *advertise);
+                direct.inbound.allow.clone_from(&config.sip_allow);
+                let telephony = DirectTelephony::start(direct).await;
+                Ok(Self::Direct(Arc::new(telephony.with_context(|| format!("SIP at {sip_listen}"))?)))
+            }
+            Choice::LiveKit { url, api_key, api_secret } => {
+                let telephony = Arc::new(LiveKitTelephony::start(LiveKitConfig {
+                    url: url.clone(),
+                    api_key: api_key.clone(),
+                    api_secret: api_secret.expose().to_owned(),
+                    region: config.region,
+                    slots: config.slots,
+                    allow: config.sip_allow.iter().map(ToString::to_string).collect(),
+                    numbers: Some(Arc::new(RegionNumbers(db))),
+                }));
+                if tokio::time::timeout(READY_WITHIN, telephony.ready()).await.is_err() {
+                    tracing::warn!(url, "LiveKit is not there yet: the node goes on trying");
+                }
+                Ok(Self::LiveKit { telephony, url: url.clone() })
+            }
+        }
+    }
+
+    /// For the workers.
+    pub(crate) fn telephony(&self) -> Arc<dyn Telephony> {
+        match self {
+            Self::Direct(telephony) => telephony.clone(),
+            Self::LiveKit { telephony, .. } => telephony.clone(),
+        }
+    }
+
+    /// Where calls come in: our SIP address, or LiveKit's, whose SIP address is its own affair.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Direct(telephony) => telephony.local_addr().to_string(),
+            Self::LiveKit { url, .. } => url.clone(),
+        }
+    }
+
+    /// Takes no more calls.
+    pub(crate) fn shutdown(&self) {
+        match self {
+            Self::Direct(telephony) => telephony.shutdown(),
+            Self::LiveKit { telephony, .. } => telephony.shutdown(),
+        }
+    }
+}
+
+/// The region's numbers, from its database.
+struct RegionNumbers(Arc<dyn Db>);
+
+#[async_trait]
+impl Numbers for RegionNumbers {
+    async fn all(&self) -> Result<HashSet<E164>, String> {
+        let rows = self.0.query(&nodes::NUMBERS, Vec::new()).await.map_err(|error| error.to_string())?;
+        let phones = rows.iter().map(|row| row.text("phone")).collect::<Result<Vec<_>, _>>();
+        // A number that is none has no trunk.
+        Ok(phones.map_err(|error| error.to_string())?.iter().filter_map(|phone| phone.parse().ok()).collect())
+    }
+}
