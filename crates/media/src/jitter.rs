@@ -9,17 +9,24 @@
 //!
 //! A sender that changes its SSRC, jumps in time or comes back after a pause is simply buffered
 //! afresh.
+//!
+//! The time line counts eighths of a millisecond whatever the codec's clock, which are samples
+//! for telephone audio. What a packet holds is up to its [`Content`]: decoded samples
+//! ([`Samples`]), or, for a codec with a memory, packets that are decoded in their order when
+//! they are played.
 
+mod content;
 mod delay;
-mod store;
+mod samples;
 
 use crate::rtp::{sequence_distance, timestamp_distance};
+pub use content::Content;
 use delay::DelayTracker;
-use store::Store;
+pub use samples::Samples;
 
-/// Samples per millisecond.
+/// Units of the time line per millisecond.
 const SAMPLES_PER_MS: i64 = 8;
-/// A frame, in samples.
+/// A frame, in units of the time line.
 const FRAME: i64 = 160;
 /// Least and greatest target delay, milliseconds.
 const MIN_TARGET_MS: i64 = 20;
@@ -47,6 +54,17 @@ const QUIET: u32 = 100;
 /// … or, on a noisy line, below this multiple of the quietest recent frames, if it is not loud.
 const QUIET_OVER_FLOOR: u32 = 2;
 const LOUD: u32 = 500;
+
+/// The place of a received packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, in eighths of a millisecond.
+    pub timestamp: u32,
+    /// The stream.
+    pub ssrc: u32,
+}
 
 /// One received packet, decoded.
 #[derive(Debug, Clone, Copy)]
@@ -92,9 +110,9 @@ pub struct Counters {
 }
 
 /// The buffer of one stream.
-#[derive(Debug, Clone, Default)]
-pub struct JitterBuffer {
-    stream: Option<Stream>,
+#[derive(Debug, Clone)]
+pub struct JitterBuffer<C = Samples> {
+    stream: Option<Stream<C>>,
     counters: Counters,
     jitter: f64,
     last_transit: Option<i64>,
@@ -103,14 +121,14 @@ pub struct JitterBuffer {
 
 /// What belongs to one SSRC's time line.
 #[derive(Debug, Clone)]
-struct Stream {
+struct Stream<C> {
     ssrc: u32,
     last_timestamp: u32,
     /// `last_timestamp` on a line that does not wrap.
     last_position: i64,
     sequences: Sequences,
     delays: DelayTracker,
-    store: Store,
+    store: C,
     play: Play,
     late_in_a_row: u32,
 }
@@ -132,15 +150,30 @@ struct Sequences {
     lost_before: u64,
 }
 
+impl<C> Default for JitterBuffer<C> {
+    fn default() -> Self {
+        Self { stream: None, counters: Counters::default(), jitter: 0.0, last_transit: None, floor: 0 }
+    }
+}
+
 impl JitterBuffer {
     /// Takes a packet that arrived at `now_us` microseconds.
     pub fn push(&mut self, packet: Arrival<'_>, now_us: u64) {
-        if packet.samples.is_empty() {
+        let Arrival { sequence, timestamp, ssrc, samples } = packet;
+        self.push_packet(Stamp { sequence, timestamp, ssrc }, samples, now_us);
+    }
+}
+
+impl<C: Content> JitterBuffer<C> {
+    /// Takes a packet that arrived at `now_us` microseconds.
+    pub fn push_packet(&mut self, packet: Stamp, payload: &C::Packet, now_us: u64) {
+        let length = C::length(payload);
+        if length <= 0 {
             return;
         }
         let position = self.place(packet, now_us);
         let Some(stream) = &mut self.stream else { return };
-        if !stream.store.insert(position, packet.samples) {
+        if !stream.store.insert(position, payload) {
             self.counters.duplicates += 1;
             return;
         }
@@ -148,7 +181,12 @@ impl JitterBuffer {
         stream.count(packet.sequence);
         stream.delays.observe(transit(now_us, position), now_us);
         self.measure_jitter(position, now_us);
-        self.note_lateness(position, packet);
+        self.note_lateness(position, length);
+    }
+
+    /// What is kept of the present stream, such as for concealing with its decoder.
+    pub fn content(&mut self) -> Option<&mut C> {
+        self.stream.as_mut().map(|stream| &mut stream.store)
     }
 
     /// Notes a packet of the same stream that holds no audio, such as a telephone-event, so that
@@ -200,7 +238,7 @@ impl JitterBuffer {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand samples")]
     pub fn depth_ms(&self) -> f64 {
         let depth = self.stream.as_ref().map_or(0, |stream| match stream.play {
-            Play::Buffering => stream.store.samples(),
+            Play::Buffering => stream.store.kept(),
             Play::At { position, .. } => stream.store.end().map_or(0, |end| (end - position).max(0)),
         });
         depth as f64 / SAMPLES_PER_MS as f64
@@ -213,7 +251,7 @@ impl JitterBuffer {
     }
 
     /// Where the packet lies on the stream's time line; starts a new line where it must.
-    fn place(&mut self, packet: Arrival<'_>, now_us: u64) -> i64 {
+    fn place(&mut self, packet: Stamp, now_us: u64) -> i64 {
         if let Some(stream) = &mut self.stream {
             let position = stream.position_of(packet.timestamp);
             let expected = stream.delays.expected_position(now_us).unwrap_or(position);
@@ -242,9 +280,8 @@ impl JitterBuffer {
         }
     }
 
-    fn note_lateness(&mut self, position: i64, packet: Arrival<'_>) {
+    fn note_lateness(&mut self, position: i64, length: i64) {
         let Some(stream) = &mut self.stream else { return };
-        let length = i64::try_from(packet.samples.len()).unwrap_or(FRAME);
         let late = matches!(stream.play, Play::At { position: next, .. } if position + length <= next);
         if !late {
             stream.late_in_a_row = 0;
@@ -297,8 +334,8 @@ impl JitterBuffer {
     }
 }
 
-impl Stream {
-    fn starting_with(packet: Arrival<'_>) -> Self {
+impl<C: Content> Stream<C> {
+    fn starting_with(packet: Stamp) -> Self {
         let sequence = i64::from(packet.sequence);
         Self {
             ssrc: packet.ssrc,
@@ -306,7 +343,7 @@ impl Stream {
             last_position: 0,
             sequences: Sequences::starting_at(sequence),
             delays: DelayTracker::default(),
-            store: Store::default(),
+            store: C::default(),
             play: Play::Buffering,
             late_in_a_row: 0,
         }

@@ -2,6 +2,7 @@
 //!
 //! Buffers of packets that were played are used again, so that a steady stream allocates nothing.
 
+use super::Content;
 use std::collections::VecDeque;
 
 /// Samples kept at most: one second. Older ones make room.
@@ -14,16 +15,22 @@ const MAX_SPARE: usize = 16;
 /// A packet's place on the line and its samples.
 type Placed = (i64, Vec<i16>);
 
+/// Decoded telephone audio.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Store {
+pub struct Samples {
     /// By place, which is unique.
     packets: VecDeque<Placed>,
     spare: Vec<Vec<i16>>,
 }
 
-impl Store {
-    /// Keeps a packet; false if its place is taken.
-    pub(super) fn insert(&mut self, position: i64, samples: &[i16]) -> bool {
+impl Content for Samples {
+    type Packet = [i16];
+
+    fn length(packet: &[i16]) -> i64 {
+        length(packet)
+    }
+
+    fn insert(&mut self, position: i64, samples: &[i16]) -> bool {
         let Err(at) = self.packets.binary_search_by_key(&position, |(start, _)| *start) else {
             return false;
         };
@@ -34,8 +41,7 @@ impl Store {
         true
     }
 
-    /// Copies what lies at `position` into `frame`; true if nothing of it is missing.
-    pub(super) fn copy(&self, position: i64, frame: &mut [i16]) -> bool {
+    fn copy(&mut self, position: i64, frame: &mut [i16]) -> bool {
         let end = position + length(frame);
         let mut filled = position;
         for (start, samples) in self.packets.iter().take_while(|(start, _)| *start < end) {
@@ -54,33 +60,30 @@ impl Store {
         filled >= end
     }
 
-    /// Start of the first packet.
-    pub(super) fn first(&self) -> Option<i64> {
+    fn first(&self) -> Option<i64> {
         self.packets.front().map(|(start, _)| *start)
     }
 
-    /// Start of the first packet that starts after `position`.
-    pub(super) fn first_after(&self, position: i64) -> Option<i64> {
+    fn first_after(&self, position: i64) -> Option<i64> {
         self.packets.iter().map(|(start, _)| *start).find(|start| *start > position)
     }
 
-    /// End of the last packet.
-    pub(super) fn end(&self) -> Option<i64> {
+    fn end(&self) -> Option<i64> {
         self.packets.back().map(end_of)
     }
 
-    /// All samples kept.
-    pub(super) fn samples(&self) -> i64 {
+    fn kept(&self) -> i64 {
         self.packets.iter().map(|(_, samples)| length(samples)).sum()
     }
 
-    /// Drops packets that end at or before `position`.
-    pub(super) fn forget_before(&mut self, position: i64) {
+    fn forget_before(&mut self, position: i64) {
         while self.packets.front().is_some_and(|packet| end_of(packet) <= position) {
             self.drop_first();
         }
     }
+}
 
+impl Samples {
     fn make_room(&mut self) {
         let end = self.end().unwrap_or(0);
         self.forget_before(end - CAPACITY);
