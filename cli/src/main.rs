@@ -54,7 +54,7 @@ async fn main() -> std::process::ExitCode {
         Command::Listen(args) => listen::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Bench(args) => bench::run(args).await,
-        Command::Test(args) => test::run(&args),
+        Command::Test(args) => test::run(&args).await,
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use std::process::Command;
 use std::time::Instant;
+use talkif_embedded::LiveKit;
 
 /// Run all checks and tests, as CI does. Arguments after `--` go to `cargo test`.
 #[derive(clap::Args)]
@@ -16,10 +17,11 @@ pub(crate) struct Args {
 }
 
 /// Runs each step and stops at the first that fails.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(args: &Args) -> Result<()> {
     if !args.quick {
         step("format", "cargo", &["fmt", "--all", "--check"])?;
     }
+    build_livekit().await?;
     // Without a choice cargo takes the workspace's default members: all but the guests.
     let mut tests = vec!["test", "--no-fail-fast"];
     tests.extend(args.cargo.iter().map(String::as_str));
@@ -30,6 +32,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     println!("all checks passed");
     Ok(())
+}
+
+/// Some tests need LiveKit's servers. Built here, so that one sees what takes so long the first
+/// time. Where they cannot be built, those tests say that they are skipped, except in CI.
+async fn build_livekit() -> Result<()> {
+    if !LiveKit::is_built() {
+        println!("── livekit: building livekit-server and livekit-sip, once");
+    }
+    match LiveKit::prepare().await {
+        Err(lack) if std::env::var_os("CI").is_none() => {
+            println!("── livekit: its tests will be skipped: {lack}");
+            Ok(())
+        }
+        prepared => prepared.context("CI tests against LiveKit"),
+    }
 }
 
 /// Guests only build for their own target.

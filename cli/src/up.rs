@@ -35,6 +35,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         realistic_delays: false,
         always_lab: false,
         slots: args.slots,
+        livekit: args.place.livekit,
     };
     println!("starting; the first start compiles the components");
     let mut stack = tokio::select! {
@@ -79,6 +80,7 @@ fn greeting(stack: &Stack, tenant: &Tenant, args: &Args) -> Result<String> {
   API        {api}
   key        {key}
   number     {number}, answered by {EXAMPLE_FLOW} at sip:{number}@{sip}
+  telephony  {telephony}
   webhooks   {webhooks}
   vendors    {vendors}
   database   {database}
@@ -93,6 +95,10 @@ Post a lead; the flow {EXAMPLE_FLOW} calls it:
     -d '{lead}'
 ",
         sip = stack.sip,
+        telephony = match stack.livekit() {
+            Some(livekit) => format!("through LiveKit at {}; dial the number with a softphone", livekit.url),
+            None => "our own SIP".to_owned(),
+        },
         webhooks = args.webhook_url,
         database = stack.database_url,
         redis = stack.redis_url,

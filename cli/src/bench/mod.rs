@@ -126,6 +126,7 @@ async fn measure(section: Section, args: &Args) -> Result<Vec<Figure>> {
         realistic_delays: false,
         always_lab: true,
         slots: if section.calls() { args.calls.iter().copied().max().unwrap_or(0).max(100) } else { 0 },
+        livekit: args.place.livekit,
     };
     eprintln!("measuring {} …", section.name());
     let stack = Stack::start(options, &binaries).await?;

@@ -49,7 +49,7 @@ impl Args {
     }
 }
 
-/// Where a local installation lives and who serves its components.
+/// Where a local installation lives, who serves its components, and how it reaches telephones.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Place {
     /// Folder for data, logs and keys [default: .talkif in the project's folder].
@@ -61,6 +61,10 @@ pub(crate) struct Place {
     /// The region to be.
     #[arg(long, default_value = "eu-west", value_parser = |text: &str| text.parse::<Region>().map_err(|error| error.to_string()))]
     pub(crate) region: Region,
+    /// Calls go through LiveKit: through private servers, built from source the first time, or
+    /// through those that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name.
+    #[arg(long)]
+    pub(crate) livekit: bool,
 }
 
 impl Place {
@@ -85,9 +89,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         realistic_delays: args.realistic,
         always_lab: true,
         slots: args.total().max(10),
+        livekit: args.place.livekit,
     };
     let view = view::View::new(args.json);
-    view.note("starting Postgres, Redis, the edge, a media node and the phone lab");
+    let telephony = if args.place.livekit { "LiveKit, " } else { "" };
+    view.note(&format!("starting Postgres, Redis, the edge, {telephony}a media node and the phone lab"));
     let stack = tokio::select! {
         started = Stack::start(options, &binaries) => started?,
         asked = asked_to_stop() => { asked?; bail!("interrupted") }

@@ -1,0 +1,64 @@
+//! The media node.
+
+use super::lab::Lab;
+use super::livekit::LiveKitAddress;
+use super::process::Process;
+use super::stores::Stores;
+use super::{Binaries, DRAIN_WITHIN, Options, READY_WITHIN, Secrets};
+use anyhow::Result;
+use std::path::Path;
+
+/// What a node is told.
+pub(super) struct NodeLaunch<'a> {
+    pub(super) stores: &'a Stores,
+    pub(super) secrets: &'a Secrets,
+    pub(super) lab: Option<&'a Lab>,
+    pub(super) sip: &'a str,
+    pub(super) livekit: Option<&'a LiveKitAddress>,
+    pub(super) artifacts: u16,
+    pub(super) recordings: &'a Path,
+}
+
+impl NodeLaunch<'_> {
+    /// Starts a node and returns when it is ready.
+    pub(super) async fn start(&self, binaries: &Binaries, options: &Options, logs: &Path) -> Result<Process> {
+        let ready = options.state.join("node.ready");
+        let mut command = tokio::process::Command::new(binaries.program("talkif-node")?);
+        command
+            .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 5).to_string()])
+            .env("TALKIF_REGION", options.region.as_str())
+            .env("TALKIF_NODE_ID", format!("local-{}", std::process::id()))
+            .env("DATABASE_URL", &self.stores.database_url)
+            .env("DIRECTORY_URL", &self.stores.directory_url)
+            .env("REDIS_URL", &self.stores.redis_url)
+            .env("FERNET_KEY", &self.secrets.fernet_key)
+            .env("RECORDING_KEY", &self.secrets.recording_key)
+            .env("RECORDINGS_DIR", self.recordings)
+            .env("ARTIFACTS_KEY", &self.secrets.artifacts_key)
+            .env("ARTIFACTS_LISTEN", format!("127.0.0.1:{}", self.artifacts))
+            .env("ARTIFACTS_URL", format!("http://127.0.0.1:{}", self.artifacts))
+            .env("TALKIF_LOCAL_MODE", "1")
+            .env("TALKIF_SLOTS", options.slots.to_string())
+            .env("TALKIF_READY_FILE", &ready);
+        match self.livekit {
+            None => command.env("TALKIF_TELEPHONY", "direct").env("SIP_LISTEN", self.sip),
+            Some(livekit) => command
+                .env("TALKIF_TELEPHONY", "livekit")
+                .env("LIVEKIT_URL", &livekit.url)
+                .env("LIVEKIT_API_KEY", &livekit.api_key)
+                .env("LIVEKIT_API_SECRET", &livekit.api_secret),
+        };
+        if let Some(lab) = self.lab {
+            command
+                .env("DEEPGRAM_API_KEY", "lab")
+                .env("DEEPGRAM_URL", format!("http://{}/deepgram/", lab.http))
+                .env("OPENAI_API_KEY", "lab")
+                .env("OPENAI_BASE_URL", format!("http://{}/openai/v1", lab.http))
+                .env("CARTESIA_API_KEY", "lab")
+                .env("CARTESIA_URL", format!("ws://{}/cartesia", lab.http));
+        }
+        let mut process = Process::start("node", &command, logs, &ready)?;
+        process.ready(READY_WITHIN).await?;
+        Ok(process)
+    }
+}
