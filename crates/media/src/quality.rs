@@ -1,5 +1,7 @@
 //! Call quality by the E-model (ITU-T G.107), for G.711 with packet loss concealment.
 
+use crate::jitter::Counters;
+
 /// Rating of a perfect narrow-band connection with default values (G.107 section 7.1).
 const BASE_RATING: f64 = 93.2;
 /// Robustness of G.711 with concealment against random loss (G.113 appendix I).
@@ -20,6 +22,15 @@ pub struct Observed {
     pub buffer_ms: f64,
     /// One-way network delay, milliseconds; half the round trip, or 0 if unknown.
     pub network_ms: f64,
+}
+
+/// Share of packets that were not played: lost, or too late to be.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "packets of a call")]
+pub fn loss(counters: Counters) -> f64 {
+    let Counters { received, lost, late, .. } = counters;
+    let sent = received + lost;
+    if sent == 0 { 0.0 } else { (lost + late) as f64 / sent as f64 }
 }
 
 /// The transmission rating factor R, 0 to 93.2.
