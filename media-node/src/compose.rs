@@ -47,10 +47,10 @@ impl Node {
         self.workers.calls()
     }
 
-    /// Lets calls end for at most `patience`, then stops.
+    /// Lets calls end for at most `patience`, hangs up those that are left, then stops.
     pub(crate) async fn drain(self, patience: Duration) {
         self.workers.drain(patience).await;
-        self.line.shutdown();
+        self.line.close().await;
     }
 }
 

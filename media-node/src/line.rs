@@ -66,10 +66,10 @@ impl Line {
         }
     }
 
-    /// Takes no more calls.
-    pub(crate) fn shutdown(&self) {
+    /// Takes no more calls and hangs up those that are left.
+    pub(crate) async fn close(&self) {
         match self {
-            Self::Direct(telephony) => telephony.shutdown(),
+            Self::Direct(telephony) => telephony.close().await,
             Self::LiveKit { telephony, .. } => telephony.shutdown(),
         }
     }

@@ -105,6 +105,18 @@ mod tests {
         assert_eq!(schedule.missed, 4);
     }
 
+    #[test]
+    fn a_process_that_was_stopped_for_three_seconds_gets_one_tick_and_goes_on_in_time() {
+        let mut schedule = Schedule::new(PERIOD);
+        schedule.take(Duration::ZERO);
+        let stopped = Duration::from_secs(3);
+        assert_eq!(schedule.take(stopped), Tick { index: 150, lateness: Duration::ZERO, missed: 149 });
+        for index in 151..200 {
+            assert_eq!(schedule.deadline(), PERIOD * u32::try_from(index).unwrap());
+            assert_eq!(schedule.take(schedule.deadline()).missed, 0);
+        }
+    }
+
     #[tokio::test]
     async fn ten_ticks_take_two_hundred_milliseconds() {
         let started = Instant::now();

@@ -22,6 +22,8 @@ pub struct DirectConfig {
     pub first_media: Duration,
     /// No packet this long in mid-call: the call has lost its media.
     pub media_gap: Duration,
+    /// The shortest session interval a caller may ask for; RFC 4028 wants 90 s.
+    pub min_session: Duration,
     /// Root certificates in PEM for TLS trunks; `None` takes the system's. The process must have
     /// installed a default rustls crypto provider.
     pub tls_roots: Option<Vec<u8>>,
@@ -105,6 +107,7 @@ impl DirectConfig {
             inbound: InboundPolicy::default(),
             first_media: Duration::from_secs(30),
             media_gap: Duration::from_secs(15),
+            min_session: Duration::from_secs(90),
             tls_roots: None,
         }
     }

@@ -1,21 +1,18 @@
-//! A call comes in that `gate` let through: is there a place, which audio can we speak; then it
-//! rings.
+//! A call comes in that `gate` let through and kept a place for: it rings.
 
+use super::admission::Place;
 use super::call::{Call, Side};
-use super::callers::Caller;
 use super::extensions::insists_on_reliable_provisionals;
 use super::gate::Refusal;
 use super::leg::{DirectLeg, queues};
 use super::media::Media;
 use super::outbound::describe;
-use super::pending::Slot;
 use super::stack::{Stack, allow};
 use crate::port::IncomingCall;
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Request, Scheme, StatusCode, Uri};
 use rsipstack::transaction::transaction::Transaction;
-use std::net::IpAddr;
 use std::sync::Arc;
 use talkif_media::sdp::{self, Remote};
 use tokio::time::Instant;
@@ -31,31 +28,23 @@ pub(super) async fn invited(stack: &Arc<Stack>, mut transaction: Transaction) {
 /// A caller that may ring.
 struct Admitted {
     offer: Option<Box<Remote>>,
-    slot: Slot,
-    caller: Caller,
+    place: Place,
     from: String,
     to: String,
 }
 
 fn admit(stack: &Stack, transaction: &Transaction) -> Result<Admitted, Refusal> {
     let request = &transaction.original;
-    let source = source_of(transaction).ok_or(StatusCode::Forbidden)?;
-    let slot = stack.pending.take(source).ok_or_else(Refusal::busy)?;
-    let caller = stack.callers.note(request).ok_or(StatusCode::LoopDetected)?;
+    let place = stack.admission.redeem(&transaction.key).ok_or_else(Refusal::busy)?;
     let offer = usable_offer(request)?;
     let from = request.from_header().ok().and_then(|from| from.uri().ok());
     let from = from.as_ref().and_then(Uri::user).unwrap_or_default().to_owned();
     let to = request.uri.user().unwrap_or_default().to_owned();
-    Ok(Admitted { offer, slot, caller, from, to })
-}
-
-fn source_of(transaction: &Transaction) -> Option<IpAddr> {
-    let address = transaction.connection.as_ref()?.get_remote_addr()?;
-    address.get_socketaddr().ok().map(|address| address.ip())
+    Ok(Admitted { offer, place, from, to })
 }
 
 /// The caller's description, if there is one. Audio we cannot speak is refused before it rings.
-fn usable_offer(request: &Request) -> Result<Option<Box<Remote>>, Refusal> {
+pub(super) fn usable_offer(request: &Request) -> Result<Option<Box<Remote>>, Refusal> {
     if request.body.is_empty() {
         return Ok(None);
     }
@@ -78,7 +67,7 @@ async fn refuse(transaction: &mut Transaction, refusal: Refusal) {
 
 /// Makes the call's leg and lets it ring until somebody answers or refuses it.
 async fn ring(stack: &Arc<Stack>, mut transaction: Transaction, admitted: Admitted) {
-    let Admitted { offer, slot, caller, from, to } = admitted;
+    let Admitted { offer, place: Place { slot, caller }, from, to } = admitted;
     let Ok(socket) = stack.ports.bind().await else {
         return refuse(&mut transaction, Refusal::busy()).await;
     };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use talkif_media::g711::Law;
 use talkif_media::jitter::{Arrival, Frame, JitterBuffer};
 use talkif_media::plc::Concealer;
-use talkif_media::quality::{Observed, mos};
+use talkif_media::quality::{Observed, loss, mos};
 use talkif_media::rtp::Packet;
 use talkif_media::sdp::{Agreed, Direction, Remote};
 use talkif_media::telephone_event;
@@ -134,8 +134,7 @@ impl Media {
         let incoming = lock(&self.incoming);
         let counters = incoming.jitter.counters();
         let (jitter_ms, buffer_ms) = (incoming.jitter.jitter_ms(), incoming.jitter.depth_ms());
-        let missing = counters.lost + counters.late;
-        let loss = ratio(missing, counters.received + counters.lost);
+        let loss = loss(counters);
         LegQuality {
             packets_received: counters.received,
             packets_lost: counters.lost,
@@ -262,9 +261,4 @@ fn expected(remote: &Remote) -> Expected {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Audio state stays usable whatever a panicking holder left in it.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "packets of a call")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -13,6 +13,7 @@
 //! The stack logs whole messages, numbers included, at `info`. Keep it at `warn`: see
 //! [`LOG_DIRECTIVE`].
 
+mod admission;
 mod auth;
 mod call;
 mod callers;
@@ -42,6 +43,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
 pub use config::{DirectConfig, InboundDigest, InboundPolicy, Limits};
+pub use status::refused;
 
 /// The filter directive every log subscriber needs: below `warn` the SIP stack prints whole
 /// messages, which hold telephone numbers.

@@ -12,16 +12,16 @@ use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
 use tokio::time::Instant;
 
-/// The shortest interval, RFC 4028 section 4.
-pub(super) const MIN_INTERVAL_S: u32 = 90;
-/// The longest that is believed.
-const MAX_INTERVAL_S: u32 = 24 * 3_600;
+/// The longest interval that is believed.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// We refresh at most this often, whatever was agreed on.
+const MOST_OFTEN: Duration = Duration::from_secs(1);
 const OPTION: &str = "timer";
 
 /// What the far end asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked {
-    pub(super) interval_s: u32,
+    pub(super) interval: Duration,
     /// Who is to refresh, if it said so.
     refresher: Option<Refresher>,
 }
@@ -50,15 +50,17 @@ pub(super) fn agree(request: &Request) -> Agreement {
     let knows = ["Supported", "k", "Require"]
         .iter()
         .any(|name| tokens(request, name).any(|word| word.eq_ignore_ascii_case(OPTION)));
-    match asked(request).filter(|asked| asked.interval_s >= MIN_INTERVAL_S) {
+    match asked(request) {
         // Who does not know timers has one from a proxy, and only we can refresh.
         Some(asked) if !knows || asked.refresher == Some(Refresher::Answerer) => Agreement {
-            headers: vec![Header::SessionExpires(format!("{};refresher=uas", asked.interval_s).into())],
+            headers: vec![Header::SessionExpires(
+                format!("{};refresher=uas", asked.interval.as_secs()).into(),
+            )],
             refresh_every: Some(asked.half()),
         },
         Some(asked) => Agreement {
             headers: vec![
-                Header::SessionExpires(format!("{};refresher=uac", asked.interval_s).into()),
+                Header::SessionExpires(format!("{};refresher=uac", asked.interval.as_secs()).into()),
                 Header::Require(OPTION.into()),
             ],
             refresh_every: None,
@@ -134,7 +136,7 @@ impl Asked {
     /// `1800;refresher=uac`.
     fn parse(value: &str) -> Option<Self> {
         let mut parts = value.split(';').map(str::trim);
-        let interval_s = parts.next()?.parse::<u32>().ok()?.min(MAX_INTERVAL_S);
+        let interval = Duration::from_secs(parts.next()?.parse::<u32>().ok()?.into()).min(LONGEST);
         let refresher = parts.find_map(|part| {
             let (name, role) = part.split_once('=')?;
             match role.trim().to_ascii_lowercase().as_str() {
@@ -143,11 +145,11 @@ impl Asked {
                 _ => None,
             }
         });
-        Some(Self { interval_s, refresher })
+        Some(Self { interval, refresher })
     }
 
     fn half(self) -> Duration {
-        Duration::from_secs(u64::from(self.interval_s.max(MIN_INTERVAL_S) / 2))
+        (self.interval / 2).max(MOST_OFTEN)
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
 
     #[test]
     fn without_a_timer_or_with_nonsense_nothing_is_agreed() {
-        for headers in ["", "Supported: timer\r\n", "Session-Expires: soon\r\n", "Session-Expires: 3\r\n"] {
+        for headers in ["", "Supported: timer\r\n", "Session-Expires: soon\r\n"] {
             assert_eq!(agreed(headers), (String::new(), None), "{headers}");
         }
     }

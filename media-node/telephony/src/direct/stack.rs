@@ -1,11 +1,10 @@
 //! The SIP endpoint: its sockets, and which call a request belongs to. What may get as far as
 //! this is decided in `gate`.
 
+use super::admission::Admission;
 use super::auth::Authenticator;
-use super::callers::Callers;
 use super::config::DirectConfig;
 use super::gate::{Door, Gate, GuardedSocket, Streams, names_a_call};
-use super::pending::Pending;
 use super::ports::Ports;
 use super::{StartError, inbound, roots};
 use crate::port::IncomingCall;
@@ -17,6 +16,7 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::tls::TlsConfig;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
 use rsipstack::transport::{SipAddr, SipConnection, TransportLayer};
+use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -31,6 +31,8 @@ use tokio_util::task::TaskTracker;
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
 /// Attempts to find a port that is free for UDP and TCP.
 const PORT_ATTEMPTS: usize = 20;
+/// Room for messages that arrive while the stack is busy.
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// Calls that are hung up at the end get this long for their last word: a little more than what
 /// each of them waits for.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -41,8 +43,7 @@ pub(super) struct Stack {
     pub(super) layer: Arc<DialogLayer>,
     pub(super) listens_at: SocketAddr,
     pub(super) ports: Ports,
-    pub(super) pending: Arc<Pending>,
-    pub(super) callers: Arc<Callers>,
+    pub(super) admission: Admission,
     pub(super) authenticator: Option<Authenticator>,
     pub(super) gate: Arc<Gate>,
     /// Calls that wait to be taken by `next_call`.
@@ -77,8 +78,7 @@ impl Stack {
         let stack = Arc::new(Self {
             layer: Arc::new(DialogLayer::new(endpoint.inner.clone())),
             ports: Ports::new(listens_at.ip(), config.rtp_ports.clone()),
-            pending: Pending::new(config.inbound.max_pending, config.inbound.max_pending_per_source),
-            callers: Arc::default(),
+            admission: Admission::new(config.inbound.max_pending, config.inbound.max_pending_per_source),
             authenticator: config.inbound.digest.clone().map(Authenticator::new),
             gate,
             listens_at,
@@ -153,6 +153,8 @@ async fn bind(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let mut outcome = Err(io::Error::from(io::ErrorKind::AddrInUse));
     for _ in 0..PORT_ATTEMPTS {
         let udp = UdpSocket::bind(address).await?;
+        // The kernel gives what it allows; less only means that a burst loses messages sooner.
+        let _ = SockRef::from(&udp).set_recv_buffer_size(RECEIVE_BUFFER);
         outcome = TcpListener::bind(udp.local_addr()?).await.map(|tcp| (udp, tcp));
         if outcome.is_ok() || address.port() != 0 {
             break;

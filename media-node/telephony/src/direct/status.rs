@@ -5,7 +5,8 @@ use rsipstack::sip::StatusCode;
 use talkif_call_engine::io::LegEnd;
 
 /// How an outbound call ended that was refused with `status`, not at our own request.
-pub(super) fn refused(status: u16) -> LegEnd {
+#[must_use]
+pub fn refused(status: u16) -> LegEnd {
     match status {
         486 | 600 => LegEnd::Busy,
         403 | 603 => LegEnd::Declined,

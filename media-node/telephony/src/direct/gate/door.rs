@@ -7,8 +7,9 @@
 
 use super::answer::Answerer;
 use super::{Gate, Streams};
-use crate::direct::extensions;
+use crate::direct::admission::NoPlace;
 use crate::direct::stack::{Stack, allow};
+use crate::direct::{extensions, inbound};
 use async_trait::async_trait;
 use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt;
@@ -41,6 +42,15 @@ pub(in crate::direct) struct Refusal {
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
         Self { status, headers: Vec::new() }
+    }
+}
+
+impl From<NoPlace> for Refusal {
+    fn from(why: NoPlace) -> Self {
+        match why {
+            NoPlace::Full => Self::busy(),
+            NoPlace::Merged => StatusCode::LoopDetected.into(),
+        }
     }
 }
 
@@ -154,7 +164,7 @@ impl Case<'_> {
             // Nobody needs to repeat a request on a stream.
             (_, true) if self.reliable => Verdict::Drop,
             (_, true) => Verdict::Pass,
-            (_, false) => self.in_a_call().unwrap_or_else(|| self.outside_calls()),
+            (_, false) => self.in_a_call().unwrap_or_else(|| self.outside_calls(&key)),
         }
     }
 
@@ -172,33 +182,32 @@ impl Case<'_> {
         Some(Verdict::Pass)
     }
 
-    fn outside_calls(&self) -> Verdict {
+    fn outside_calls(&self, key: &TransactionKey) -> Verdict {
         if !self.stack.gate.may_call(self.source) {
             return StatusCode::Forbidden.into();
         }
         match self.request.method {
-            Method::Invite => self.may_ring().map_or_else(Verdict::from, |()| Verdict::Pass),
+            Method::Invite => self.may_ring(key).map_or_else(Verdict::from, |()| Verdict::Pass),
             Method::Options => Refusal { status: StatusCode::OK, headers: vec![allow()] }.into(),
             _ => Refusal { status: StatusCode::MethodNotAllowed, headers: vec![allow()] }.into(),
         }
     }
 
-    fn may_ring(&self) -> Result<(), Refusal> {
+    /// Keeps a place for an INVITE, or says why there is none. What costs least is asked first.
+    fn may_ring(&self, key: &TransactionKey) -> Result<(), Refusal> {
         let Self { stack, request, source, .. } = self;
-        if stack.is_closing() || !stack.pending.has_room(*source) {
+        if stack.is_closing() {
             return Err(Refusal::busy());
         }
-        if stack.callers.know(request) {
-            // The same call on a second way through the network (section 8.2.2.2).
-            return Err(StatusCode::LoopDetected.into());
-        }
-        extensions::check(request)?;
+        stack.admission.check(request, *source)?;
+        extensions::check(request, stack.config.min_session)?;
+        inbound::usable_offer(request)?;
         match &stack.authenticator {
             Some(authenticator) if !authenticator.admits(request, *source) => Err(Refusal {
                 status: StatusCode::Unauthorized,
                 headers: vec![authenticator.challenge(*source)],
             }),
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(stack.admission.reserve(key, request, *source)?),
         }
     }
 }
