@@ -84,10 +84,9 @@ async fn ports(settings: &Settings, redis: ConnectionManager) -> Result<Ports> {
         rng: Arc::new(System),
         config: Arc::new(Config {
             region: Region::EuWest,
-            public_url: "http://127.0.0.1".to_owned(),
-            artifacts_url: "http://127.0.0.1".to_owned(),
-            artifacts_key: vec![0; 32],
-            sealing_key: Arc::new(SealingKey::parse(&settings.fernet_key).context("FERNET_KEY")?),
+            public_url: None,
+            artifacts: None,
+            sealing_key: Some(Arc::new(SealingKey::parse(&settings.fernet_key).context("FERNET_KEY")?)),
             local_mode: true,
             trust_forwarded: false,
         }),

@@ -109,11 +109,9 @@ async fn ports(stack: &Stack) -> Result<Ports> {
     let directory: Arc<dyn Db> = Arc::new(native::connect(&stack.directory_url).await?);
     let config = Config {
         region: stack.options().region,
-        public_url: stack.api_url.clone(),
-        artifacts_url: stack.api_url.clone(),
-        artifacts_key: hex::decode(&stack.secrets.artifacts_key)
-            .context("the artifacts key is not hexadecimal")?,
-        sealing_key: Arc::new(SealingKey::parse(&stack.secrets.fernet_key).context("the Fernet key")?),
+        public_url: None,
+        artifacts: None,
+        sealing_key: Some(Arc::new(SealingKey::parse(&stack.secrets.fernet_key).context("the Fernet key")?)),
         local_mode: true,
         trust_forwarded: false,
     };

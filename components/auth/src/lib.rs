@@ -7,5 +7,5 @@ use talkif_api::routes::AUTH;
 
 #[spin_sdk::http_service]
 async fn serve(request: Request) -> impl IntoResponse {
-    talkif_shell::serve(AUTH, request).await
+    talkif_shell::serve(&AUTH, request).await
 }

@@ -1,6 +1,7 @@
 //! Postgres over Spin, on one connection of the instance, which concurrent requests share. That
 //! is sound because every change is one statement: nothing here ever opens a transaction.
 
+use crate::patience::{self, within};
 use async_trait::async_trait;
 use send_wrapper::SendWrapper;
 use spin_sdk::pg::{Connection, DbValue, Error, ParameterValue, PgError, QueryError};
@@ -10,12 +11,13 @@ use std::sync::Arc;
 use talkif_store::{Cell, Db, DbError, Param, Row, Statement};
 
 pub(crate) struct SpinDb {
-    address: String,
+    /// `None` in a component that was not given it.
+    address: Option<String>,
     connection: SendWrapper<RefCell<Option<Rc<Connection>>>>,
 }
 
 impl SpinDb {
-    pub(crate) fn new(address: String) -> Self {
+    pub(crate) fn new(address: Option<String>) -> Self {
         Self { address, connection: SendWrapper::new(RefCell::new(None)) }
     }
 
@@ -24,7 +26,11 @@ impl SpinDb {
         if let Some(open) = self.connection.borrow().clone() {
             return Ok((open, true));
         }
-        let opened = Connection::open(self.address.as_str()).await;
+        let not_given = || DbError::Failed {
+            code: String::new(),
+            message: "this component was not given the database's address".to_owned(),
+        };
+        let opened = Connection::open(self.address.as_deref().ok_or_else(not_given)?).await;
         let opened = Rc::new(opened.map_err(|error| DbError::Unavailable(error.to_string()))?);
         *self.connection.borrow_mut() = Some(Rc::clone(&opened));
         Ok((opened, false))
@@ -50,7 +56,12 @@ impl SpinDb {
 #[async_trait]
 impl Db for SpinDb {
     async fn query(&self, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
-        SendWrapper::new(self.run(statement, params)).await
+        let run = within(patience::DATABASE, self.run(statement, params));
+        let Some(result) = SendWrapper::new(run).await else {
+            *self.connection.borrow_mut() = None;
+            return Err(DbError::Unavailable(format!("no answer to {} in time", statement.name)));
+        };
+        result
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::database::SpinDb;
 use crate::redis::SpinRedis;
 use crate::system::{HostClock, HostRng};
-use crate::variables::{self, BadVariable};
+use crate::variables::{BadVariable, Variables};
 use axum::Router;
 use std::cell::OnceCell;
 use std::sync::Arc;
-use talkif_api::routes::Route;
+use talkif_api::routes::{Component, Variable};
 use talkif_api::{App, Ports, component_router};
 
 thread_local! {
@@ -16,27 +16,32 @@ thread_local! {
 
 /// The instance's router, made at the first request. Two first requests at the same time may
 /// both make one; the first one stored stays.
-pub(crate) async fn router(table: &'static [Route]) -> Result<Router, BadVariable> {
+pub(crate) async fn router(component: &'static Component) -> Result<Router, BadVariable> {
     if let Some(router) = ROUTER.with(|cell| cell.get().cloned()) {
         return Ok(router);
     }
     log_to_stderr();
-    let app = Arc::new(App::new(ports().await?));
-    let router = component_router(app, table);
+    let app = Arc::new(App::new(ports(component).await?));
+    let router = component_router(app, component.routes);
     Ok(ROUTER.with(|cell| cell.get_or_init(|| router).clone()))
 }
 
-async fn ports() -> Result<Ports, BadVariable> {
-    let settings = variables::read().await?;
-    let redis = Arc::new(SpinRedis::new(settings.redis_url));
+async fn ports(component: &Component) -> Result<Ports, BadVariable> {
+    let given = Variables::read(component.variables).await?;
+    let redis = Arc::new(SpinRedis::new(given.text(Variable::RedisUrl)));
+    let directory = Arc::new(SpinDb::new(given.text(Variable::DirectoryUrl)));
+    // Where one database is both, one connection serves both.
+    let shared = given.text(Variable::DatabaseUrl) == given.text(Variable::DirectoryUrl);
+    let db =
+        if shared { directory.clone() } else { Arc::new(SpinDb::new(given.text(Variable::DatabaseUrl))) };
     Ok(Ports {
-        db: Arc::new(SpinDb::new(settings.database_url)),
-        directory: Arc::new(SpinDb::new(settings.directory_url)),
+        db,
+        directory,
         limits: redis.clone(),
         streams: redis,
         clock: Arc::new(HostClock),
         rng: Arc::new(HostRng),
-        config: Arc::new(settings.config),
+        config: Arc::new(given.config()?),
     })
 }
 

@@ -10,6 +10,7 @@
 
 mod database;
 mod instance;
+mod patience;
 mod redis;
 mod system;
 mod variables;
@@ -19,13 +20,13 @@ use http::Response;
 use http_body_util::BodyDataStream;
 use send_wrapper::SendWrapper;
 use spin_sdk::http::Request;
-use talkif_api::routes::Route;
+use talkif_api::routes::Component;
 use talkif_problem::Problem;
 use tower_service::Service;
 
-/// Answers `request` with the routes of `table`.
-pub async fn serve(table: &'static [Route], request: Request) -> Response<Body> {
-    match instance::router(table).await {
+/// Answers `request` as `component`.
+pub async fn serve(component: &'static Component, request: Request) -> Response<Body> {
+    match instance::router(component).await {
         Ok(mut router) => {
             let (parts, body) = request.into_parts();
             let body = Body::from_stream(SendWrapper::new(BodyDataStream::new(body)));

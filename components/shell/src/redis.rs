@@ -1,10 +1,12 @@
 //! Redis over Spin, on one connection of the instance.
 
+use crate::patience::{self, within};
 use async_trait::async_trait;
 use send_wrapper::SendWrapper;
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 use talkif_api::{Limits, RedisAway, Streams};
 
 /// Entries a stream keeps, roughly. What falls out is found by the dialer's sweep of the
@@ -12,35 +14,47 @@ use talkif_api::{Limits, RedisAway, Streams};
 const MAX_ENTRIES: &str = "100000";
 
 pub(crate) struct SpinRedis {
-    address: String,
+    /// `None` in a component that was not given it.
+    address: Option<String>,
+    /// When it failed last.
+    failed: SendWrapper<Cell<Option<Instant>>>,
     connection: SendWrapper<RefCell<Option<Rc<Connection>>>>,
 }
 
 impl SpinRedis {
-    pub(crate) fn new(address: String) -> Self {
-        Self { address, connection: SendWrapper::new(RefCell::new(None)) }
+    pub(crate) fn new(address: Option<String>) -> Self {
+        let nothing = (Cell::new(None), RefCell::new(None));
+        Self { address, failed: SendWrapper::new(nothing.0), connection: SendWrapper::new(nothing.1) }
     }
 
     async fn connection(&self) -> Result<Rc<Connection>, Error> {
         if let Some(open) = self.connection.borrow().clone() {
             return Ok(open);
         }
-        let opened = Rc::new(Connection::open(&self.address).await?);
+        let opened = Rc::new(Connection::open(self.address.as_deref().ok_or(Error::InvalidAddress)?).await?);
         *self.connection.borrow_mut() = Some(Rc::clone(&opened));
         Ok(opened)
     }
 
     async fn execute(&self, command: &str, arguments: Vec<String>) -> Result<Vec<RedisResult>, RedisAway> {
-        let parameters = arguments.into_iter().map(|text| RedisParameter::Binary(text.into_bytes()));
-        let result = match self.connection().await {
-            Ok(connection) => connection.execute(command, parameters).await,
-            Err(error) => Err(error),
+        if self.failed.get().is_some_and(|at| at.elapsed() < patience::REDIS_PAUSE) {
+            return Err(RedisAway("it failed a moment ago".to_owned()));
+        }
+        let result = match within(patience::REDIS, self.ask(command, arguments)).await {
+            Some(result) => result.map_err(|error| RedisAway(format!("{error:?}"))),
+            None => Err(RedisAway("no answer in time".to_owned())),
         };
-        result.map_err(|error| {
-            // The next request opens a new connection.
+        if result.is_err() {
+            // The next request after the pause opens a new connection.
             *self.connection.borrow_mut() = None;
-            RedisAway(format!("{error:?}"))
-        })
+            self.failed.set(Some(Instant::now()));
+        }
+        result
+    }
+
+    async fn ask(&self, command: &str, arguments: Vec<String>) -> Result<Vec<RedisResult>, Error> {
+        let parameters = arguments.into_iter().map(|text| RedisParameter::Binary(text.into_bytes()));
+        self.connection().await?.execute(command, parameters).await
     }
 }
 

@@ -1,55 +1,72 @@
-//! The component's variables, read once.
+//! The variables a component was given: only those that its routes need, read once.
 
 use spin_sdk::variables;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use talkif_api::Config;
+use talkif_api::routes::Variable;
+use talkif_api::{Artifacts, Config};
 use talkif_rules::secret::SealingKey;
 
 /// A variable that is missing or makes no sense. Its value may be a secret and is not shown.
 #[derive(Debug, thiserror::Error)]
-#[error("variable `{name}`: {problem}")]
+#[error("variable `{}`: {problem}", .variable.name())]
 pub(crate) struct BadVariable {
-    name: &'static str,
+    variable: Variable,
     problem: &'static str,
 }
 
-pub(crate) struct Settings {
-    pub(crate) database_url: String,
-    pub(crate) directory_url: String,
-    pub(crate) redis_url: String,
-    pub(crate) config: Config,
-}
+/// What was given.
+pub(crate) struct Variables(BTreeMap<Variable, String>);
 
-pub(crate) async fn read() -> Result<Settings, BadVariable> {
-    Ok(Settings {
-        database_url: get("database_url").await?,
-        directory_url: get("directory_url").await?,
-        redis_url: get("redis_url").await?,
-        config: config().await?,
-    })
-}
+impl Variables {
+    /// Reads the `wanted` ones. The others are never asked for: the manifest does not give them.
+    pub(crate) async fn read(wanted: &[Variable]) -> Result<Self, BadVariable> {
+        let mut given = BTreeMap::new();
+        for &variable in wanted {
+            let value = variables::get(variable.name()).await;
+            let value = value.map_err(|_| BadVariable { variable, problem: "not set" })?;
+            given.insert(variable, value);
+        }
+        Ok(Self(given))
+    }
 
-async fn config() -> Result<Config, BadVariable> {
-    let region = get("region").await?.parse();
-    let artifacts_key = hex::decode(get("artifacts_key").await?);
-    let sealing_key = SealingKey::parse(&get("fernet_key").await?);
-    let bad_key = |_| BadVariable { name: "fernet_key", problem: "not 32 bytes in URL-safe base64" };
-    Ok(Config {
-        region: region.map_err(|_| BadVariable { name: "region", problem: "not a region" })?,
-        public_url: base_url(&get("public_url").await?),
-        artifacts_url: base_url(&get("artifacts_url").await?),
-        artifacts_key: artifacts_key
-            .map_err(|_| BadVariable { name: "artifacts_key", problem: "not hexadecimal" })?,
-        sealing_key: Arc::new(sealing_key.map_err(bad_key)?),
-        local_mode: get("local_mode").await? == "true",
-        trust_forwarded: get("trust_forwarded").await? == "true",
-    })
-}
+    /// The value of `variable`; `None` where the component has none.
+    pub(crate) fn text(&self, variable: Variable) -> Option<String> {
+        self.0.get(&variable).cloned()
+    }
 
-fn base_url(text: &str) -> String {
-    text.trim_end_matches('/').to_owned()
-}
+    /// What the handlers see.
+    pub(crate) fn config(&self) -> Result<Config, BadVariable> {
+        let region = self.text(Variable::Region).unwrap_or_default().parse();
+        let is_true = |variable| self.0.get(&variable).is_some_and(|value| value == "true");
+        Ok(Config {
+            region: region
+                .map_err(|_| BadVariable { variable: Variable::Region, problem: "not a region" })?,
+            public_url: self.base_url(Variable::PublicUrl),
+            artifacts: self.artifacts()?,
+            sealing_key: self.sealing_key()?,
+            local_mode: is_true(Variable::LocalMode),
+            trust_forwarded: is_true(Variable::TrustForwarded),
+        })
+    }
 
-async fn get(name: &'static str) -> Result<String, BadVariable> {
-    variables::get(name).await.map_err(|_| BadVariable { name, problem: "not set" })
+    fn base_url(&self, variable: Variable) -> Option<String> {
+        self.0.get(&variable).map(|text| text.trim_end_matches('/').to_owned())
+    }
+
+    fn artifacts(&self) -> Result<Option<Artifacts>, BadVariable> {
+        let variable = Variable::ArtifactsKey;
+        let (Some(url), Some(key)) = (self.base_url(Variable::ArtifactsUrl), self.0.get(&variable)) else {
+            return Ok(None);
+        };
+        let key = hex::decode(key).map_err(|_| BadVariable { variable, problem: "not hexadecimal" })?;
+        Ok(Some(Artifacts { url, key }))
+    }
+
+    fn sealing_key(&self) -> Result<Option<Arc<SealingKey>>, BadVariable> {
+        let variable = Variable::FernetKey;
+        let bad = |_| BadVariable { variable, problem: "not 32 bytes in URL-safe base64" };
+        let key = self.0.get(&variable).map(|text| SealingKey::parse(text).map_err(bad)).transpose()?;
+        Ok(key.map(Arc::new))
+    }
 }

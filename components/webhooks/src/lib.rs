@@ -7,5 +7,5 @@ use talkif_api::routes::WEBHOOKS;
 
 #[spin_sdk::http_service]
 async fn serve(request: Request) -> impl IntoResponse {
-    talkif_shell::serve(WEBHOOKS, request).await
+    talkif_shell::serve(&WEBHOOKS, request).await
 }

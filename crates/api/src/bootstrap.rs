@@ -7,6 +7,7 @@
 use crate::app::App;
 use crate::auth::{self, WantedKey};
 use crate::flows;
+use crate::idempotency::{Kept, Once};
 use crate::webhooks::{self, NewEndpoint};
 use talkif_model::{AccountId, E164, FlowId, NumberId, Region, Scope, Scopes};
 use talkif_problem::Problem;
@@ -192,7 +193,9 @@ async fn ensure_key(app: &App, account: AccountId, plan: KeyPlan) -> Result<Opti
         allowed_cidrs: Vec::new(),
         expires_us: None,
     };
-    Ok(Some(auth::make(app, account, wanted).await?.into_secret()))
+    let once = Once::unasked(app, account, Kept::SealedInDirectory);
+    let (made, _) = auth::make(app, &once, wanted).await?;
+    Ok(Some(made.into_secret()))
 }
 
 /// The directory decides first whose number it is.
@@ -208,7 +211,8 @@ async fn put_number(
     directory(app, &numbers::OWN, params).await?.ok_or_else(taken)?;
     let (unix_ms, random) = app.id_seed();
     let (user, password) = plan.credentials.unzip();
-    let sealed = password.map(|password| secret::seal(&app.ports.config.sealing_key, &password));
+    let key = app.ports.config.sealing_key()?;
+    let sealed = password.map(|password| secret::seal(key, &password));
     let params = vec![
         account.sql().into(),
         NumberId::new(unix_ms, random).sql().into(),
@@ -231,13 +235,15 @@ async fn ensure_webhook(
 ) -> Result<Option<String>, BootstrapError> {
     let wanted = NewEndpoint { url: plan.url, events: plan.events };
     let Some(id) = find_webhook(app, account, &wanted.url, plan.formerly.as_deref()).await? else {
-        return Ok(Some(webhooks::make(app, account, wanted).await?.into_secret()));
+        let once = Once::unasked(app, account, Kept::Sealed);
+        let (made, _) = webhooks::make(app, &once, wanted).await?;
+        return Ok(Some(made.into_secret()));
     };
     if !plan.renew {
         return Ok(None);
     }
     let secret = signature::new_secret(app.random());
-    let sealed = secret::seal(&app.ports.config.sealing_key, &secret);
+    let sealed = secret::seal(app.ports.config.sealing_key()?, &secret);
     let params =
         vec![account.sql().into(), id.into(), wanted.url.into(), sealed.into(), wanted.events.into()];
     region(app, &webhooks_admin::RENEW, params).await?;

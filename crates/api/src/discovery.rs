@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 /// The routes of the discovery component.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     route!(GET "/healthz" open, "healthz" healthz),
     route!(GET "/v1/readyz" open, "readyz" readyz),
     route!(GET "/api/v1/openapi.json" open, "openapi" openapi),
@@ -78,7 +78,8 @@ pub(crate) async fn readyz(app: Arc<App>, _incoming: Incoming) -> Result<Reply, 
 #[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "discovery", security(()),
     responses((status = 200, description = "The document.", body = Object)))]
 pub(crate) async fn openapi(app: Arc<App>, _incoming: Incoming) -> Result<Reply, Problem> {
-    let body = app.openapi.get_or_init(|| document::json(&app.ports.config.public_url)).clone();
+    let public_url = app.ports.config.public_url()?;
+    let body = app.openapi.get_or_init(|| document::json(public_url)).clone();
     Ok(Reply { status: StatusCode::OK, body, replayed: false })
 }
 

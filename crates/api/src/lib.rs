@@ -28,4 +28,4 @@ mod webhooks;
 pub use app::App;
 pub use auth::Caller;
 pub use http::router::{component_router, whole_router};
-pub use ports::{Clock, Config, Limits, Ports, RedisAway, Rng, Streams};
+pub use ports::{Artifacts, Clock, Config, Limits, Ports, RedisAway, Rng, Streams};

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::sync::Arc;
 use talkif_model::Region;
+use talkif_problem::Problem;
 use talkif_rules::secret::SealingKey;
 use talkif_store::Db;
 
@@ -25,23 +26,52 @@ pub struct Ports {
     pub config: Arc<Config>,
 }
 
-/// What the operator decided, by the component's variables.
+/// What the operator decided, by the component's variables. A component has only what its routes
+/// need (see [`crate::routes::COMPONENTS`]); the rest is absent.
 #[derive(Clone)]
 pub struct Config {
     /// The region this edge serves.
     pub region: Region,
     /// Where clients reach this edge, without a slash at the end.
-    pub public_url: String,
-    /// Where transcripts and recordings lie, without a slash at the end.
-    pub artifacts_url: String,
-    /// Signs artifact addresses.
-    pub artifacts_key: Vec<u8>,
-    /// Seals SIP passwords and webhook secrets.
-    pub sealing_key: Arc<SealingKey>,
+    pub public_url: Option<String>,
+    /// Where transcripts and recordings lie.
+    pub artifacts: Option<Artifacts>,
+    /// Seals SIP passwords, webhook secrets, and answers that show a secret.
+    pub sealing_key: Option<Arc<SealingKey>>,
     /// Development on one machine: webhooks may go to private addresses.
     pub local_mode: bool,
     /// A proxy we trust writes `x-forwarded-for`. Where there is none, clients could.
     pub trust_forwarded: bool,
+}
+
+/// Transcripts and recordings, for their signed addresses.
+#[derive(Clone)]
+pub struct Artifacts {
+    /// Where they lie, without a slash at the end.
+    pub url: String,
+    /// Signs their addresses.
+    pub key: Vec<u8>,
+}
+
+impl Config {
+    /// The sealing key of a component that has it.
+    pub(crate) fn sealing_key(&self) -> Result<&SealingKey, Problem> {
+        self.sealing_key.as_deref().ok_or_else(|| not_given("fernet_key"))
+    }
+
+    /// The artifacts of a component that shows them.
+    pub(crate) fn artifacts(&self) -> Result<&Artifacts, Problem> {
+        self.artifacts.as_ref().ok_or_else(|| not_given("artifacts_key"))
+    }
+
+    /// The public address, in a component that tells it.
+    pub(crate) fn public_url(&self) -> Result<&str, Problem> {
+        self.public_url.as_deref().ok_or_else(|| not_given("public_url"))
+    }
+}
+
+fn not_given(variable: &str) -> Problem {
+    Problem::internal(format!("this component was not given the variable `{variable}`"))
 }
 
 /// A wall clock.

@@ -1,7 +1,8 @@
 //! What a route is, and the tables of all components.
 //!
 //! Every component has a table of its own, beside its handlers, and links only what that table
-//! names: one table for all would put the whole API into every component. The OpenAPI check and
+//! names: one table for all would put the whole API into every component. It is given only what
+//! those routes need, too. The OpenAPI check and
 //! the guard tests go through [`all`].
 
 use crate::app::App;
@@ -64,24 +65,127 @@ macro_rules! route {
 }
 pub(crate) use route;
 
-pub use crate::auth::ROUTES as AUTH;
-pub use crate::calls::ROUTES as CALLS;
-pub use crate::discovery::ROUTES as DISCOVERY;
-pub use crate::flows::ROUTES as FLOWS;
-pub use crate::leads::ROUTES as LEADS;
-pub use crate::webhooks::ROUTES as WEBHOOKS;
+/// What a component may be given by the operator: the variables of `spin.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variable {
+    /// The region this edge serves.
+    Region,
+    /// The region's database.
+    DatabaseUrl,
+    /// The directory database.
+    DirectoryUrl,
+    /// The region's Redis.
+    RedisUrl,
+    /// Seals secrets at rest.
+    FernetKey,
+    /// Where clients reach this edge.
+    PublicUrl,
+    /// Where transcripts and recordings lie.
+    ArtifactsUrl,
+    /// Signs their addresses.
+    ArtifactsKey,
+    /// Whether webhooks may go to private addresses.
+    LocalMode,
+    /// Whether a proxy of ours writes `x-forwarded-for`.
+    TrustForwarded,
+}
 
-/// The components by the names they have in `spin.toml`, with their tables.
-pub static COMPONENTS: &[(&str, &[Route])] = &[
-    ("leads", LEADS),
-    ("calls", CALLS),
-    ("flows", FLOWS),
-    ("webhooks", WEBHOOKS),
-    ("auth", AUTH),
-    ("discovery", DISCOVERY),
-];
+impl Variable {
+    /// Its name in `spin.toml`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Region => "region",
+            Self::DatabaseUrl => "database_url",
+            Self::DirectoryUrl => "directory_url",
+            Self::RedisUrl => "redis_url",
+            Self::FernetKey => "fernet_key",
+            Self::PublicUrl => "public_url",
+            Self::ArtifactsUrl => "artifacts_url",
+            Self::ArtifactsKey => "artifacts_key",
+            Self::LocalMode => "local_mode",
+            Self::TrustForwarded => "trust_forwarded",
+        }
+    }
+}
+
+/// One component: its table, and the least it must be given. Tests hold `spin.toml` against this
+/// list and serve every route with nothing but these variables.
+pub struct Component {
+    /// Its name in `spin.toml`.
+    pub name: &'static str,
+    /// What it serves.
+    pub routes: &'static [Route],
+    /// What it needs for that.
+    pub variables: &'static [Variable],
+}
+
+/// Leads and lists.
+pub static LEADS: Component = Component {
+    name: "leads",
+    routes: crate::leads::ROUTES,
+    variables: &[
+        Variable::Region,
+        Variable::DatabaseUrl,
+        Variable::DirectoryUrl,
+        Variable::RedisUrl,
+        Variable::TrustForwarded,
+    ],
+};
+
+/// Calls and numbers.
+pub static CALLS: Component = Component {
+    name: "calls",
+    routes: crate::calls::ROUTES,
+    variables: &[
+        Variable::Region,
+        Variable::DatabaseUrl,
+        Variable::DirectoryUrl,
+        Variable::ArtifactsUrl,
+        Variable::ArtifactsKey,
+        Variable::TrustForwarded,
+    ],
+};
+
+/// Flows.
+pub static FLOWS: Component = Component {
+    name: "flows",
+    routes: crate::flows::ROUTES,
+    variables: &[Variable::Region, Variable::DatabaseUrl, Variable::DirectoryUrl, Variable::TrustForwarded],
+};
+
+/// Webhook endpoints.
+pub static WEBHOOKS: Component = Component {
+    name: "webhooks",
+    routes: crate::webhooks::ROUTES,
+    variables: &[
+        Variable::Region,
+        Variable::DatabaseUrl,
+        Variable::DirectoryUrl,
+        Variable::FernetKey,
+        Variable::LocalMode,
+        Variable::TrustForwarded,
+    ],
+};
+
+/// API keys, which the directory holds. Answers that show one are kept sealed.
+pub static AUTH: Component = Component {
+    name: "auth",
+    routes: crate::auth::ROUTES,
+    variables: &[Variable::Region, Variable::DirectoryUrl, Variable::FernetKey, Variable::TrustForwarded],
+};
+
+/// What needs no key. Readiness asks both databases.
+pub static DISCOVERY: Component = Component {
+    name: "discovery",
+    routes: crate::discovery::ROUTES,
+    variables: &[Variable::Region, Variable::DatabaseUrl, Variable::DirectoryUrl, Variable::PublicUrl],
+};
+
+/// The components.
+pub static COMPONENTS: &[&Component] = &[&LEADS, &CALLS, &FLOWS, &WEBHOOKS, &AUTH, &DISCOVERY];
 
 /// Every route of the API.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    COMPONENTS.iter().flat_map(|(_, routes)| routes.iter())
+    COMPONENTS.iter().flat_map(|component| component.routes.iter())
 }

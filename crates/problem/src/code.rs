@@ -68,6 +68,8 @@ codes! {
     ResourceNotFound = "resource_not_found", 404, "Resource Not Found";
     /// The route exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405, "Method Not Allowed";
+    /// The body did not come in time.
+    RequestTimeout = "request_timeout", 408, "Request Timeout";
     /// The request contradicts an earlier one.
     Conflict = "conflict", 409, "Conflict";
     /// The resource is past the state in which this is possible.
@@ -92,6 +94,8 @@ codes! {
     InternalError = "internal_error", 500, "Internal Error";
     /// Something behind the API is away for a while.
     ServiceUnavailable = "service_unavailable", 503, "Service Unavailable";
+    /// It took too long, and may have had its effect.
+    GatewayTimeout = "gateway_timeout", 504, "Gateway Timeout";
 }
 
 impl Code {

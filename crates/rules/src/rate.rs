@@ -14,9 +14,13 @@ pub struct Limit {
     pub interval_us: u32,
 }
 
-/// Leads of one account: 120 a minute for ever, and 600 a minute for 30 seconds out of a full
-/// bucket: 300 leads, of which 60 come back meanwhile.
-pub const LEADS: Limit = Limit { burst: 240, interval_us: 500_000 };
+/// Leads of one account: 120 a minute for ever, and out of a full bucket the 300 that 30 seconds
+/// at 600 a minute are, however they are spread over those seconds.
+pub const LEADS: Limit = Limit { burst: 300, interval_us: 500_000 };
+
+/// Leads of one account that come in lists, which have a bucket of their own: two full lists at
+/// once, and one a minute for ever.
+pub const LISTED_LEADS: Limit = Limit { burst: 2_000, interval_us: 60_000 };
 
 /// When the bucket will be full again, in microseconds on the clock of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,11 +117,18 @@ mod tests {
 
     #[test]
     fn six_hundred_a_minute_pass_for_thirty_seconds() {
-        // 300 leads, the first at once, the last after 30 seconds.
-        let paced = |n: i64| (n * 30 * SECOND + 298) / 299;
-        assert_eq!(allowed((0..300).map(paced)), 300);
-        // The next half minute at the same pace gets only what comes back.
-        assert_eq!(allowed((0..599).map(paced)), 300 + 60);
+        let paced = |n: i64| n * SECOND / 10;
+        assert_eq!(allowed((0..=300).map(paced)), 301);
+        // At that pace the bucket lasts 37 seconds; after that only what comes back gets through.
+        assert_eq!(allowed((0..=600).map(paced)), 300 + 120);
+    }
+
+    #[test]
+    fn thirty_seconds_of_the_burst_may_come_in_one_instant() {
+        assert_eq!(allowed(std::iter::repeat_n(0, 301)), 300);
+        // Half now, half at the end of the 30 seconds.
+        let halves = std::iter::repeat_n(0, 150).chain(std::iter::repeat_n(30 * SECOND, 150));
+        assert_eq!(allowed(halves), 300);
     }
 
     #[test]
@@ -127,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_full_bucket_gives_its_burst_at_once_and_then_says_when() {
-        assert_eq!(allowed(std::iter::repeat_n(0, 1000)), 240);
-        let empty = State(240 * SECOND / 2);
+        assert_eq!(allowed(std::iter::repeat_n(0, 1000)), 300);
+        let empty = State(300 * SECOND / 2);
         assert_eq!(check(LEADS, Some(empty), 0, 1), Verdict::Denied { retry_after_us: SECOND / 2 });
         assert_eq!(
             check(LEADS, Some(empty), SECOND / 2, 1),
@@ -138,9 +149,17 @@ mod tests {
 
     #[test]
     fn a_batch_costs_its_size() {
-        let Verdict::Allowed { remaining, .. } = check(LEADS, None, 0, 200) else { panic!("240 are there") };
-        assert_eq!(remaining, 40);
-        assert!(matches!(check(LEADS, None, 0, 241), Verdict::Denied { .. }));
+        let Verdict::Allowed { remaining, .. } = check(LEADS, None, 0, 200) else { panic!("300 are there") };
+        assert_eq!(remaining, 100);
+        assert!(matches!(check(LEADS, None, 0, 301), Verdict::Denied { .. }));
+    }
+
+    #[test]
+    fn two_full_lists_pass_at_once_and_one_a_minute_after_that() {
+        let Verdict::Allowed { new_state, .. } = check(LISTED_LEADS, None, 0, 2_000) else { panic!() };
+        let wait = 60 * SECOND;
+        assert_eq!(check(LISTED_LEADS, Some(new_state), 0, 1_000), Verdict::Denied { retry_after_us: wait });
+        assert!(matches!(check(LISTED_LEADS, Some(new_state), wait, 1_000), Verdict::Allowed { .. }));
     }
 
     #[test]
@@ -159,11 +178,11 @@ mod tests {
             let times: Vec<i64> = steps.iter().map(|step| { now += step; now }).collect();
             let passed = i64::from(allowed(times.iter().copied()));
             let span = now - times.first().copied().unwrap_or(0);
-            prop_assert!(passed <= 240 + span / 500_000);
+            prop_assert!(passed <= 300 + span / 500_000);
         }
 
         #[test]
-        fn after_the_told_wait_the_answer_is_yes(full_in in 0_i64..400 * SECOND, cost in 1_u32..=240) {
+        fn after_the_told_wait_the_answer_is_yes(full_in in 0_i64..400 * SECOND, cost in 1_u32..=300) {
             if let Verdict::Denied { retry_after_us } = check(LEADS, Some(State(full_in)), 0, cost) {
                 let again = check(LEADS, Some(State(full_in)), retry_after_us, cost);
                 prop_assert!(matches!(again, Verdict::Allowed { .. }), "{again:?}");

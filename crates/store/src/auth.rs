@@ -1,6 +1,7 @@
 //! API keys, in the directory database.
 
 use crate::Statement;
+use crate::idempotency::keeping_answer;
 
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[FIND_KEY, CREATE_KEY, LIST_KEYS, REVOKE_KEY];
@@ -20,31 +21,33 @@ left join directory.regions r on r.name = a.home_region
 where k.sha256 = $1::bytea",
 };
 
-/// A new key in the account's lowest free slot: no row comes back where none is free (`full`)
-/// or where another request has just taken it (not `full`: try again).
+/// A new key in the account's lowest free slot; not `written` where none is free. Answers that
+/// the account's keys have outlived go with it.
 ///
-/// `$1` account, `$2` id, `$3` name, `$4` sha256, `$5` hint, `$6` mode, `$7` scopes,
-/// `$8` CIDRs, `$9` expiry in µs or null.
+/// `$1` to `$6` as [`crate::idempotency`] says, `$7` id, `$8` name, `$9` sha256, `$10` hint,
+/// `$11` mode, `$12` scopes, `$13` CIDRs, `$14` expiry in µs or null, `$15` now in µs.
 pub const CREATE_KEY: Statement = Statement {
     name: "auth.create_key",
-    sql: "
-with free as (
-    select min(n)::smallint as slot
-    from generate_series(1, 25) n
-    where not exists (select from directory.api_keys k
-                      where k.account_id = $1::text::uuid and k.slot = n and k.revoked_at is null)
+    sql: concat!(
+        "
+with gate as (
+    select slot, slot is not null as open from directory.free_key_slot($1::text::uuid) as slot
+), ",
+        keeping_answer!("directory.idempotency_keys"),
+        ", forgotten as (
+    delete from directory.idempotency_keys
+    where account_id = $1::text::uuid and created_at <= now() - interval '24 hours'
+      and (route, key) is distinct from ($2::text, $3::text)
 ), created as (
     insert into directory.api_keys
-        (id, account_id, slot, name, sha256, hint, mode, scopes, allowed_cidrs, expires_at)
-    select $2::text::uuid, $1::text::uuid, slot, $3::text, $4::bytea, $5::text, $6::text, $7::text[], $8::text[],
-           'epoch'::timestamptz + make_interval(secs => $9::bigint / 1000000.0)
-    from free where slot is not null
-    on conflict (account_id, slot) where revoked_at is null do nothing
-    returning created_at
+        (id, account_id, slot, name, sha256, hint, mode, scopes, allowed_cidrs, expires_at, created_at)
+    select $7::text::uuid, $1::text::uuid, slot, $8::text, $9::bytea, $10::text, $11::text, $12::text[], $13::text[],
+           'epoch'::timestamptz + make_interval(secs => $14::bigint / 1000000.0),
+           'epoch'::timestamptz + make_interval(secs => $15::bigint / 1000000.0)
+    from gate, first where first.written
 )
-select free.slot is null as full,
-       (extract(epoch from created.created_at) * 1000000)::bigint as created_us
-from free left join created on true",
+select written from first"
+    ),
 };
 
 /// The account's keys, oldest first, revoked and expired ones too. At least one row: the total.

@@ -20,8 +20,12 @@ select c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.flow_id, c.flow
        (extract(epoch from c.created_at) * 1000000)::bigint as created_us,
        (extract(epoch from c.not_before) * 1000000)::bigint as not_before_us,
        (extract(epoch from c.dialed_at) * 1000000)::bigint as dialed_us,
+       (extract(epoch from c.ringing_at) * 1000000)::bigint as ringing_us,
        (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us,
        (extract(epoch from c.ended_at) * 1000000)::bigint as ended_us,
+       (select e.data ->> 'node' from events e
+        where e.account_id = $1::text::uuid and e.call_id = c.id and e.type = 'call.node'
+        order by e.id desc limit 1) as current_node,
        exists (select from turns t where t.call_id = c.id) as has_transcript,
        exists (select from recordings r
                where r.call_id = c.id and r.deleted_at is null and r.expires_at > now()) as has_recording,
@@ -74,6 +78,7 @@ select total.total, c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.fl
        c.from_number, c.to_number, c.status, c.end_reason, c.outcome,
        (extract(epoch from c.created_at) * 1000000)::bigint as created_us,
        (extract(epoch from c.dialed_at) * 1000000)::bigint as dialed_us,
+       (extract(epoch from c.ringing_at) * 1000000)::bigint as ringing_us,
        (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us,
        (extract(epoch from c.ended_at) * 1000000)::bigint as ended_us
 from total left join page c on true

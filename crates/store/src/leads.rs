@@ -1,6 +1,7 @@
 //! Leads as the API writes and reads them. Lists write many at once by the same statements.
 
 use crate::Statement;
+use crate::idempotency::keeping_answer;
 
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[FACTS, CREATE, CANCEL, FETCH];
@@ -46,28 +47,21 @@ select
 };
 
 /// Writes accepted leads with all that belongs to them: consent, contact, queued call, events,
-/// spans, webhook deliveries and the answer under the idempotency key. Nothing is written
-/// (`written` is false) where another request has stored an answer under the same key first.
+/// spans, webhook deliveries and the answer under the idempotency key.
 ///
-/// `$1` account, `$2` leads (JSON), `$3` deliveries (JSON), `$4` spans (JSON), `$5` route,
-/// `$6` idempotency key or null, `$7` SHA-256 of the body, `$8` status, `$9` response.
+/// `$1` to `$6` as [`crate::idempotency`] says, `$7` leads (JSON), `$8` deliveries (JSON), `$9`
+/// spans (JSON).
 pub const CREATE: Statement = Statement {
     name: "leads.create",
-    sql: "
-with stored as (
-    insert into idempotency_keys as k (account_id, route, key, body_sha256, status, response)
-    select $1::text::uuid, $5::text, $6::text, $7::bytea, $8::bigint::integer, $9::text
-    where $6::text is not null
-    on conflict (account_id, route, key) do update
-        set body_sha256 = excluded.body_sha256, status = excluded.status,
-            response = excluded.response, created_at = now()
-        where k.created_at <= now() - interval '24 hours'
-    returning key
-), first as (
-    select $6::text is null or exists (select from stored) as written
-), items as (
+    sql: concat!(
+        "
+with gate as (
+    select true as open
+), ",
+        keeping_answer!("idempotency_keys"),
+        ", items as (
     select i.*
-    from first, jsonb_to_recordset($2::text::jsonb) as i(
+    from first, jsonb_to_recordset($7::text::jsonb) as i(
         lead_id uuid, call_id uuid, contact_id uuid, consent_id uuid,
         source text, phone text, name text, intent text, campaign text, language text, timezone text,
         flow_id text, flow_version integer, from_number text, call_within_s integer,
@@ -105,19 +99,20 @@ with stored as (
     insert into spans (account_id, call_id, span_id, parent_span_id, name, started_at, ended_at)
     select $1::text::uuid, s.call_id, s.span_id, s.parent_span_id, s.name, s.started_at,
            greatest(s.started_at, coalesce(s.ended_at, clock_timestamp()))
-    from first, jsonb_to_recordset($4::text::jsonb) as s(
+    from first, jsonb_to_recordset($9::text::jsonb) as s(
         call_id uuid, span_id text, parent_span_id text, name text,
         started_at timestamptz, ended_at timestamptz)
     where first.written
 ), new_deliveries as (
     insert into webhook_deliveries (id, account_id, endpoint_id, event_id, event_type, call_id, lead_id, payload)
     select d.id, $1::text::uuid, d.endpoint_id, d.event_id, 'lead.created', d.call_id, d.lead_id, d.payload
-    from first, jsonb_to_recordset($3::text::jsonb) as d(
+    from first, jsonb_to_recordset($8::text::jsonb) as d(
         id uuid, endpoint_id uuid, event_id uuid, call_id uuid, lead_id uuid, payload text)
     -- An endpoint that was deleted in the meantime gets nothing.
     where first.written and exists (select from webhook_endpoints e where e.id = d.endpoint_id)
 )
-select written from first",
+select written from first"
+    ),
 };
 
 /// Cancels a lead whose first call has not been dialled. The call's row decides: a dialer that

@@ -1,20 +1,31 @@
 //! Webhook endpoints as the API manages them. Delivering is the courier's.
 
 use crate::Statement;
+use crate::idempotency::keeping_answer;
 
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[CREATE, LIST, FETCH, DELETE, FIND_BY_URL, RENEW];
 
-/// Adds an endpoint; `$4` is the sealed secret. No row: the account has 20 already.
+/// Adds an endpoint; not `written` where the account has 20 already.
 ///
-/// `$1` account, `$2` id, `$3` URL, `$4` secret, `$5` event patterns.
+/// `$1` to `$6` as [`crate::idempotency`] says, `$7` id, `$8` URL, `$9` sealed secret, `$10`
+/// event patterns, `$11` now in µs.
 pub const CREATE: Statement = Statement {
     name: "webhook_endpoints.create",
-    sql: "
-insert into webhook_endpoints (id, account_id, url, secret, events)
-select $2::text::uuid, $1::text::uuid, $3::text, $4::text, $5::text[]
-where (select count(*) from webhook_endpoints where account_id = $1::text::uuid) < 20
-returning (extract(epoch from created_at) * 1000000)::bigint as created_us",
+    sql: concat!(
+        "
+with gate as (
+    select admits_endpoint($1::text::uuid) as open
+), ",
+        keeping_answer!("idempotency_keys"),
+        ", created as (
+    insert into webhook_endpoints (id, account_id, url, secret, events, created_at)
+    select $7::text::uuid, $1::text::uuid, $8::text, $9::text, $10::text[],
+           'epoch'::timestamptz + make_interval(secs => $11::bigint / 1000000.0)
+    from first where written
+)
+select written from first"
+    ),
 };
 
 /// The account's endpoints, oldest first. At least one row: the total.

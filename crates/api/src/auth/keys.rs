@@ -3,14 +3,15 @@
 use super::Caller;
 use crate::app::{App, database, not_found, rfc3339};
 use crate::http::{Incoming, Page, PageMeta, Reply};
+use crate::idempotency::{Kept, Once};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use talkif_model::{AccountId, ApiKeyId, Scopes};
+use talkif_model::{ApiKeyId, Scopes};
 use talkif_problem::{Code, FieldCode, FieldError, Problem, ProblemBody};
 use talkif_rules::api_key::{self, Mode, NewKey};
-use talkif_store::{DbError, Row, auth};
+use talkif_store::{DbError, Param, Row, auth};
 use utoipa::ToSchema;
 
 /// Longest name.
@@ -84,20 +85,25 @@ pub(crate) struct ApiKeyList {
 
 /// Makes a key. At most 25 per account that are not revoked, and none stronger than its maker.
 #[utoipa::path(post, path = "/v1/api-keys", operation_id = "create_api_key", tag = "api-keys",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters")),
     request_body = CreateApiKey,
     responses(
         (status = 201, description = "The key, shown once.", body = NewApiKey),
         (status = 400, description = "Fields are wrong.", body = ProblemBody),
         (status = 403, description = "The calling key is weaker.", body = ProblemBody),
+        (status = 409, description = "The idempotency key was used with another body.", body = ProblemBody),
         (status = 422, description = "There are 25 keys.", body = ProblemBody)))]
 pub(crate) async fn create(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
+    let once = Once::of(&app, &caller, &incoming, "create_api_key", Kept::SealedInDirectory)?;
+    if let Some(earlier) = once.earlier().await? {
+        return Ok(earlier);
+    }
     let wanted = check(incoming.json()?, app.now_us())?;
     if !caller.scopes.contain(&wanted.scopes) {
         let detail = "A key cannot make one that may do more than itself";
         return Err(Problem::new(Code::ApiKeyInsufficientScope, detail));
     }
-    let made = make(&app, caller.account, wanted).await?;
-    Reply::json(StatusCode::CREATED, &made)
+    make(&app, &once, wanted).await.map(|(_, reply)| reply)
 }
 
 /// The account's keys, revoked and expired ones too.
@@ -201,46 +207,48 @@ fn check_expiry(text: &str, now_us: i64, errors: &mut Vec<FieldError>) -> Option
     None
 }
 
-/// Makes the key. Where another request takes the same slot at the same moment, the next free
-/// one is tried: at most as often as there are slots.
-pub(crate) async fn make(app: &App, account: AccountId, wanted: WantedKey) -> Result<NewApiKey, Problem> {
+/// Makes the key and the answer that shows it.
+pub(crate) async fn make(
+    app: &App,
+    once: &Once<'_>,
+    wanted: WantedKey,
+) -> Result<(NewApiKey, Reply), Problem> {
     let NewKey { key, hint } = api_key::generate(wanted.mode, app.random());
     let (unix_ms, random) = app.id_seed();
-    let id = ApiKeyId::new(unix_ms, random);
+    let now_us = app.now_us();
     let scopes: Vec<String> = wanted.scopes.0.iter().map(ToString::to_string).collect();
-    for _ in 0..25 {
-        let params = vec![
-            account.sql().into(),
-            id.sql().into(),
-            wanted.name.as_str().into(),
-            api_key::sha256(&key).to_vec().into(),
-            hint.as_str().into(),
-            wanted.mode.as_str().into(),
-            scopes.clone().into(),
-            wanted.allowed_cidrs.clone().into(),
-            wanted.expires_us.into(),
-        ];
-        let row = app.ports.directory.query_one(&auth::CREATE_KEY, params).await.map_err(database)?;
-        let row = row.ok_or_else(|| Problem::internal("auth.create_key returned no row"))?;
-        if row.bool("full").map_err(database)? {
-            break;
-        }
-        if let Some(created_us) = row.opt_int("created_us").map_err(database)? {
-            let api_key = ApiKey {
-                key_id: id,
-                name: wanted.name,
-                hint,
-                mode: wanted.mode.to_string(),
-                scopes,
-                allowed_cidrs: wanted.allowed_cidrs,
-                expires_at: wanted.expires_us.map(rfc3339),
-                revoked_at: None,
-                created_at: rfc3339(created_us),
-            };
-            return Ok(NewApiKey { key, api_key });
-        }
-    }
-    Err(Problem::new(Code::ApiKeyLimitReached, "An account has at most 25 keys; revoke one first"))
+    let api_key = ApiKey {
+        key_id: ApiKeyId::new(unix_ms, random),
+        name: wanted.name,
+        hint,
+        mode: wanted.mode.to_string(),
+        scopes,
+        allowed_cidrs: wanted.allowed_cidrs,
+        expires_at: wanted.expires_us.map(rfc3339),
+        revoked_at: None,
+        created_at: rfc3339(now_us),
+    };
+    let made = NewApiKey { key, api_key };
+    let reply = Reply::json(StatusCode::CREATED, &made)?;
+    let row = columns(&made, wanted.expires_us, now_us);
+    let full = || Problem::new(Code::ApiKeyLimitReached, "An account has at most 25 keys; revoke one first");
+    let reply = once.write(&auth::CREATE_KEY, row, reply).await?.ok_or_else(full)?;
+    Ok((made, reply))
+}
+
+fn columns(made: &NewApiKey, expires_us: Option<i64>, now_us: i64) -> Vec<Param> {
+    let key = &made.api_key;
+    vec![
+        key.key_id.sql().into(),
+        key.name.as_str().into(),
+        api_key::sha256(&made.key).to_vec().into(),
+        key.hint.as_str().into(),
+        key.mode.as_str().into(),
+        key.scopes.clone().into(),
+        key.allowed_cidrs.clone().into(),
+        expires_us.into(),
+        now_us.into(),
+    ]
 }
 
 impl NewApiKey {

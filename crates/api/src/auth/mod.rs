@@ -15,7 +15,7 @@ pub(crate) use keys::{WantedKey, make};
 
 /// The routes of the auth component.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     route!(POST "/v1/api-keys" ApiKeys Write, "create_api_key" create),
     route!(GET "/v1/api-keys" ApiKeys Read, "list_api_keys" list),
     route!(DELETE "/v1/api-keys/{id}" ApiKeys Write, "revoke_api_key" revoke),

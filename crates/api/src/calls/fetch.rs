@@ -6,6 +6,7 @@ use crate::app::{App, database, not_found, rfc3339};
 use crate::attempts::attempts;
 use crate::auth::Caller;
 use crate::http::{Incoming, Reply};
+use crate::ports::Artifacts;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub(crate) async fn fetch(app: Arc<App>, caller: Caller, incoming: Incoming) -> 
         vec![caller.account.sql().into(), id.sql().into(), include.transcript.into(), include.trace.into()];
     let row = app.ports.db.query_one(&calls_read::FETCH, params).await.map_err(database)?;
     let row = row.ok_or_else(|| not_found("call"))?;
-    Reply::ok(&read(&app, id, &row).map_err(database)?)
+    let artifacts = app.ports.config.artifacts()?;
+    Reply::ok(&read(&app, artifacts, id, &row).map_err(database)?)
 }
 
 /// What is shown besides the call itself.
@@ -63,11 +65,11 @@ impl Include {
     }
 }
 
-fn read(app: &App, id: CallId, row: &Row) -> Result<Call, DbError> {
+fn read(app: &App, artifacts: &Artifacts, id: CallId, row: &Row) -> Result<Call, DbError> {
     let summary = summary(row)?;
     let queued = summary.status == CallStatus::Queued.as_str();
     let outcome: Option<Outcome> = summary.outcome.as_deref().and_then(|outcome| outcome.parse().ok());
-    let address = |exists: &str, kind| Ok(row.bool(exists)?.then(|| artifact_url(app, id, kind)));
+    let address = |exists: &str, kind| Ok(row.bool(exists)?.then(|| artifact_url(app, artifacts, id, kind)));
     Ok(Call {
         qualified: outcome.map(Outcome::is_qualified),
         outcome_reason: row.opt_text("outcome_reason")?,
@@ -75,6 +77,8 @@ fn read(app: &App, id: CallId, row: &Row) -> Result<Call, DbError> {
         held_reason: row.opt_text("held_reason")?.filter(|_| queued),
         not_before: Some(rfc3339(row.int("not_before_us")?)).filter(|_| queued),
         booking: optional_json(row, "booking")?,
+        current_node: row.opt_text("current_node")?,
+        ringing_at: row.opt_int("ringing_us")?.map(rfc3339),
         slots: row.json("slots").map(Personal)?,
         metrics: metrics(row)?,
         attempts: attempts(row)?,
@@ -88,10 +92,9 @@ fn read(app: &App, id: CallId, row: &Row) -> Result<Call, DbError> {
     })
 }
 
-fn artifact_url(app: &App, call: CallId, kind: Kind) -> String {
-    let config = &app.ports.config;
+fn artifact_url(app: &App, artifacts: &Artifacts, call: CallId, kind: Kind) -> String {
     let expires = app.now_us() / 1_000_000 + ARTIFACT_SECONDS;
-    artifact::url(&config.artifacts_url, &config.artifacts_key, kind, call, expires)
+    artifact::url(&artifacts.url, &artifacts.key, kind, call, expires)
 }
 
 fn optional_json<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, DbError> {

@@ -12,7 +12,7 @@ pub(crate) use list::{__path_list, list};
 
 /// The routes of the calls component. Numbers are what calls come from.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     route!(GET "/v1/calls" Calls Read, "list_calls" list),
     route!(GET "/v1/calls/{id}" Calls Read, "get_call" fetch),
     route!(GET "/v1/numbers" Numbers Read, "list_numbers" numbers::list),

@@ -76,6 +76,11 @@ pub(crate) struct Call {
     pub(super) held_reason: Option<String>,
     /// It is not dialled before, for queued calls. RFC 3339.
     pub(super) not_before: Option<String>,
+    /// The node of the flow at which the conversation is, or was when it ended.
+    #[schema(example = "booking")]
+    pub(super) current_node: Option<String>,
+    /// When the other side's phone began to ring, RFC 3339.
+    pub(super) ringing_at: Option<String>,
     /// The booked slot: `slot`, `owner`, `notes`.
     #[schema(value_type = Option<Object>)]
     pub(super) booking: Option<Personal<Value>>,

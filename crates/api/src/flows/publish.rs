@@ -4,6 +4,7 @@ use super::wire::PublishedFlow;
 use crate::app::{App, database};
 use crate::auth::Caller;
 use crate::http::{Incoming, Reply, escapes_nul};
+use crate::idempotency::{Kept, Once};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -22,19 +23,27 @@ const MAX_NOTES: usize = 1_000;
 /// The first source of an id makes the flow, another source its next version; the same source
 /// again changes nothing. Calls that are queued keep the version they were queued with.
 #[utoipa::path(post, path = "/v1/flows", operation_id = "publish_flow", tag = "flows",
-    params(("notes" = Option<String>, Query, description = "What is new, up to 1000 characters")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters"),
+        ("notes" = Option<String>, Query, description = "What is new, up to 1000 characters")),
     request_body(content((String = "application/yaml"), (String = "text/yaml"), (serde_json::Value = "application/json"))),
     responses(
         (status = 201, description = "A new version is in force.", body = PublishedFlow),
         (status = 200, description = "This source was in force already.", body = PublishedFlow),
-        (status = 400, description = "The source has errors, with line and column.", body = ProblemBody)))]
+        (status = 400, description = "The source has errors, with line and column.", body = ProblemBody),
+        (status = 409, description = "The idempotency key was used with another body.", body = ProblemBody)))]
 pub(crate) async fn publish(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
+    let once = Once::of(&app, &caller, &incoming, "publish_flow", Kept::Plain)?;
+    if let Some(earlier) = once.earlier().await? {
+        return Ok(earlier);
+    }
     let format = format(&incoming)?;
     let source = source(&incoming)?;
     let notes = notes(&incoming)?;
     let published = write(&app, caller.account, source, format, notes).await?;
     let status = if published.created { StatusCode::CREATED } else { StatusCode::OK };
-    Reply::json(status, &published)
+    // The same source again makes no second version, so the answer may be kept afterwards.
+    once.keep(Reply::json(status, &published)?).await
 }
 
 fn format(incoming: &Incoming) -> Result<Format, Problem> {

@@ -1,14 +1,14 @@
 //! `POST /v1/leads`.
 
 use super::check::check;
-use super::limit;
+use super::limit::{self, LEADS};
 use super::rows::{Rows, Stages};
 use super::wire::{CreateLead, LeadAccepted};
 use super::write::{Request, announce, phones};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::{Incoming, Reply};
-use crate::idempotency::Idempotency;
+use crate::idempotency::{Kept, Once};
 use http::StatusCode;
 use std::sync::Arc;
 use talkif_model::CallStatus;
@@ -27,17 +27,17 @@ use talkif_problem::{Problem, ProblemBody};
         (status = 400, description = "Fields are wrong.", body = ProblemBody),
         (status = 409, description = "The idempotency key was used with another body.", body = ProblemBody),
         (status = 422, description = "No consent, opted out, or no flow takes the lead.", body = ProblemBody),
-        (status = 429, description = "More than 120 leads a minute.", body = ProblemBody)))]
+        (status = 429, description = "More than 120 leads a minute, or 300 in half of one.", body = ProblemBody)))]
 pub(crate) async fn create(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let received_us = app.now_us();
-    limit::admit(&app, &caller).await?;
-    let idempotency = Idempotency::of(&incoming)?;
+    limit::admit(&app, &caller, LEADS, 1).await?;
+    let once = Once::of(&app, &caller, &incoming, "create_lead", Kept::Plain)?;
     let lead = check(incoming.json::<CreateLead>()?)?;
-    let request = Request { app: &app, caller: &caller, route: "create_lead", idempotency: &idempotency };
+    let request = Request { app: &app, caller: &caller, once: &once };
     let from_number = lead.from_number.as_ref().map(ToString::to_string);
     let facts = request.facts(phones([&lead.phone].into_iter()), lead.flow_id.as_ref(), from_number).await?;
     if let Some(earlier) = facts.earlier {
-        return idempotency.replay(&earlier.body_sha256, earlier.status, earlier.response);
+        return once.replay(&earlier.body_sha256, earlier.status, earlier.response);
     }
     let matching_us = app.now_us();
     let admitted = facts.admit(&lead)?;

@@ -2,14 +2,14 @@
 
 use super::admit::Facts;
 use super::check::{CheckedLead, check};
-use super::limit;
+use super::limit::{self, LISTED_LEADS};
 use super::rows::{NewIds, Rows, Stages};
 use super::wire::{CreateLead, CreateList, ListAccepted, ListError, ListResult};
 use super::write::{Request, announce, phones};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::{Incoming, Reply};
-use crate::idempotency::Idempotency;
+use crate::idempotency::{Kept, Once};
 use http::StatusCode;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ const MAX_LEADS: usize = 1_000;
 ///
 /// Each lead is judged by itself: those that cannot be called are reported in `results` with the
 /// code they would have got alone. All others are queued together by one write; if that fails,
-/// none is, and the request can be repeated. A number that appears twice is called once. A list
-/// counts as one request against the rate limit.
+/// none is, and the request can be repeated. A number that appears twice is called once.
+/// Lists have a rate limit of their own: 2000 leads at once, 1000 a minute.
 #[utoipa::path(post, path = "/v1/lists", operation_id = "create_list", tag = "leads",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters")),
     request_body = CreateList,
@@ -31,21 +31,21 @@ const MAX_LEADS: usize = 1_000;
         (status = 202, description = "What became of each lead.", body = ListAccepted),
         (status = 400, description = "The list itself is wrong.", body = ProblemBody),
         (status = 409, description = "The idempotency key was used with another body.", body = ProblemBody),
-        (status = 429, description = "Too many requests.", body = ProblemBody)))]
+        (status = 429, description = "Too many leads in lists.", body = ProblemBody)))]
 pub(crate) async fn create_list(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let received_us = app.now_us();
-    limit::admit(&app, &caller).await?;
-    let idempotency = Idempotency::of(&incoming)?;
+    let once = Once::of(&app, &caller, &incoming, "create_list", Kept::Plain)?;
     let list = checked_size(incoming.json()?)?;
+    limit::admit(&app, &caller, LISTED_LEADS, list.leads.len()).await?;
     let flow = list.flow_id.clone();
     let leads = check_each(list);
-    let request = Request { app: &app, caller: &caller, route: "create_list", idempotency: &idempotency };
+    let request = Request { app: &app, caller: &caller, once: &once };
     let numbers = phones(leads.iter().flatten().map(|lead| &lead.phone));
     let own_number =
         leads.iter().flatten().find_map(|lead| lead.from_number.as_ref()).map(ToString::to_string);
     let facts = request.facts(numbers, Some(&flow), own_number).await?;
     if let Some(earlier) = facts.earlier {
-        return idempotency.replay(&earlier.body_sha256, earlier.status, earlier.response);
+        return once.replay(&earlier.body_sha256, earlier.status, earlier.response);
     }
     facts.published(&flow)?;
     let stages = Stages { received_us, matching_us: received_us, matched_us: app.now_us() };

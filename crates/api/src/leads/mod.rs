@@ -24,7 +24,7 @@ pub(crate) use lists::{__path_create_list, create_list};
 
 /// The routes of the leads component.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     route!(POST "/v1/leads" Leads Write, "create_lead" create),
     route!(GET "/v1/leads/{id}" Leads Read, "get_lead" fetch),
     route!(DELETE "/v1/leads/{id}" Leads Write, "cancel_lead" cancel),

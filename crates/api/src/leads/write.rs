@@ -5,20 +5,18 @@ use super::rows::{NewIds, Rows};
 use crate::app::{App, database};
 use crate::auth::Caller;
 use crate::http::Reply;
-use crate::idempotency::Idempotency;
+use crate::idempotency::Once;
 use serde::Serialize;
 use talkif_model::{E164, FlowId};
 use talkif_problem::Problem;
-use talkif_store::{Param, idempotency, leads};
+use talkif_store::{Param, leads};
 use tracing::warn;
 
 /// What every statement of one request shares.
 pub(super) struct Request<'a> {
     pub(super) app: &'a App,
     pub(super) caller: &'a Caller,
-    /// Under which idempotency keys are kept.
-    pub(super) route: &'static str,
-    pub(super) idempotency: &'a Idempotency,
+    pub(super) once: &'a Once<'a>,
 }
 
 impl Request<'_> {
@@ -29,13 +27,14 @@ impl Request<'_> {
         flow: Option<&FlowId>,
         from_number: Option<String>,
     ) -> Result<Facts, Problem> {
+        let [route, key] = self.once.name();
         let params = vec![
             self.caller.account.sql().into(),
             phones.into(),
             flow.map(|flow| flow.as_str().to_owned()).into(),
             from_number.into(),
-            self.route.into(),
-            self.idempotency.key.clone().into(),
+            route,
+            key,
         ];
         let row = self.app.ports.db.query_one(&leads::FACTS, params).await.map_err(database)?;
         let row = row.ok_or_else(|| Problem::internal("leads.facts returned no row"))?;
@@ -45,30 +44,9 @@ impl Request<'_> {
     /// Writes everything, answers `reply`; or, where the same key was used a moment earlier by
     /// another request, answers what that one did.
     pub(super) async fn write(&self, rows: &Rows, reply: Reply) -> Result<Reply, Problem> {
-        let params = vec![
-            self.caller.account.sql().into(),
-            json(&rows.leads)?,
-            json(&rows.deliveries)?,
-            json(&rows.spans)?,
-            self.route.into(),
-            self.idempotency.key.clone().into(),
-            self.idempotency.body_sha256.to_vec().into(),
-            i64::from(reply.status.as_u16()).into(),
-            reply.body.as_str().into(),
-        ];
-        let row = self.app.ports.db.query_one(&leads::CREATE, params).await.map_err(database)?;
-        let row = row.ok_or_else(|| Problem::internal("leads.create returned no row"))?;
-        if row.bool("written").map_err(database)? { Ok(reply) } else { self.earlier_answer().await }
-    }
-
-    async fn earlier_answer(&self) -> Result<Reply, Problem> {
-        let params =
-            vec![self.caller.account.sql().into(), self.route.into(), self.idempotency.key.clone().into()];
-        let row = self.app.ports.db.query_one(&idempotency::FIND, params).await.map_err(database)?;
-        let row = row.ok_or_else(|| Problem::internal("idempotency.find returned no row"))?;
-        let status = u16::try_from(row.int("status").map_err(database)?).unwrap_or_default();
-        let digest = row.text("body_sha256").map_err(database)?;
-        self.idempotency.replay(&digest, status, row.text("response").map_err(database)?)
+        let rest = vec![json(&rows.leads)?, json(&rows.deliveries)?, json(&rows.spans)?];
+        let written = self.once.write(&leads::CREATE, rest, reply).await?;
+        written.ok_or_else(|| Problem::internal("leads.create wrote nothing, and nobody else did"))
     }
 }
 

@@ -4,11 +4,12 @@ use super::target;
 use crate::app::{App, database, not_found, rfc3339};
 use crate::auth::Caller;
 use crate::http::{Incoming, Page, PageMeta, Reply};
+use crate::idempotency::{Kept, Once};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use talkif_model::EndpointId;
 use talkif_model::event::EventType;
-use talkif_model::{AccountId, EndpointId};
 use talkif_problem::{Code, FieldCode, FieldError, Problem, ProblemBody};
 use talkif_rules::{secret, signature};
 use talkif_store::{DbError, Row, webhooks_admin};
@@ -72,15 +73,21 @@ pub(crate) struct WebhookEndpointList {
 
 /// Adds an endpoint; at most 20 per account.
 #[utoipa::path(post, path = "/v1/webhook-endpoints", operation_id = "create_webhook_endpoint", tag = "webhooks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters")),
     request_body = CreateWebhookEndpoint,
     responses(
         (status = 201, description = "The endpoint, with its secret, shown once.", body = NewWebhookEndpoint),
         (status = 400, description = "Fields are wrong.", body = ProblemBody),
+        (status = 409, description = "The idempotency key was used with another body.", body = ProblemBody),
         (status = 422, description = "There are 20 endpoints.", body = ProblemBody)))]
 pub(crate) async fn create(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
+    let once = Once::of(&app, &caller, &incoming, "create_webhook_endpoint", Kept::Sealed)?;
+    if let Some(earlier) = once.earlier().await? {
+        return Ok(earlier);
+    }
     let body: CreateWebhookEndpoint = incoming.json()?;
     let wanted = check(NewEndpoint { url: body.url, events: body.events }, app.ports.config.local_mode)?;
-    Reply::json(StatusCode::CREATED, &make(&app, caller.account, wanted).await?)
+    make(&app, &once, wanted).await.map(|(_, reply)| reply)
 }
 
 /// The account's endpoints.
@@ -146,38 +153,40 @@ fn check(wanted: NewEndpoint, local_mode: bool) -> Result<NewEndpoint, Problem> 
     if errors.is_empty() { Ok(wanted) } else { Err(Problem::fields(errors)) }
 }
 
-/// Adds an endpoint with a new secret, sealed at rest.
+/// Adds an endpoint with a new secret, sealed at rest, and makes the answer that shows it.
 pub(crate) async fn make(
     app: &App,
-    account: AccountId,
+    once: &Once<'_>,
     wanted: NewEndpoint,
-) -> Result<NewWebhookEndpoint, Problem> {
+) -> Result<(NewWebhookEndpoint, Reply), Problem> {
     let secret = signature::new_secret(app.random());
+    let sealed = secret::seal(app.ports.config.sealing_key()?, &secret);
     let (unix_ms, random) = app.id_seed();
-    let id = EndpointId::new(unix_ms, random);
-    let params = vec![
-        account.sql().into(),
-        id.sql().into(),
-        wanted.url.as_str().into(),
-        secret::seal(&app.ports.config.sealing_key, &secret).into(),
-        wanted.events.clone().into(),
-    ];
-    let row = app.ports.db.query_one(&webhooks_admin::CREATE, params).await.map_err(database)?;
-    let row = row.ok_or_else(|| {
-        Problem::new(
-            Code::BusinessRuleViolation,
-            "An account has at most 20 webhook endpoints; delete one first",
-        )
-    })?;
+    let now_us = app.now_us();
     let endpoint = WebhookEndpoint {
-        endpoint_id: id,
+        endpoint_id: EndpointId::new(unix_ms, random),
         url: wanted.url,
         events: wanted.events,
         status: "active",
         disabled_reason: None,
-        created_at: rfc3339(row.int("created_us").map_err(database)?),
+        created_at: rfc3339(now_us),
     };
-    Ok(NewWebhookEndpoint { secret, endpoint })
+    let row = vec![
+        endpoint.endpoint_id.sql().into(),
+        endpoint.url.as_str().into(),
+        sealed.into(),
+        endpoint.events.clone().into(),
+        now_us.into(),
+    ];
+    let made = NewWebhookEndpoint { secret, endpoint };
+    let reply = Reply::json(StatusCode::CREATED, &made)?;
+    let reply = once.write(&webhooks_admin::CREATE, row, reply).await?.ok_or_else(full)?;
+    Ok((made, reply))
+}
+
+fn full() -> Problem {
+    let detail = "An account has at most 20 webhook endpoints; delete one first";
+    Problem::new(Code::BusinessRuleViolation, detail)
 }
 
 impl NewWebhookEndpoint {

@@ -12,7 +12,7 @@ pub(crate) use endpoints::{NewEndpoint, make};
 
 /// The routes of the webhooks component.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     route!(POST "/v1/webhook-endpoints" Webhooks Write, "create_webhook_endpoint" create),
     route!(GET "/v1/webhook-endpoints" Webhooks Read, "list_webhook_endpoints" list),
     route!(GET "/v1/webhook-endpoints/{id}" Webhooks Read, "get_webhook_endpoint" fetch),

@@ -60,7 +60,7 @@ async fn a_webhook_moves_with_its_deliveries_and_gets_a_new_secret() {
     let url = world.text("select url from webhook_endpoints").await.unwrap();
     assert_eq!(url, "http://127.0.0.1:5050/");
     let sealed = world.text("select secret from webhook_endpoints").await.unwrap();
-    let secret = secret::open(&world.app.ports.config.sealing_key, &sealed).unwrap();
+    let secret = secret::open(world.sealing_key(), &sealed).unwrap();
     assert_eq!(second.webhook_secrets[0].as_deref(), Some(secret.as_str()));
     assert_ne!(first.webhook_secrets, second.webhook_secrets);
 }
@@ -70,7 +70,7 @@ async fn the_trunks_password_is_sealed_at_rest() {
     let world = World::new().await;
     world.bootstrap(plan("helena", "+902125550100")).await;
     let sealed = world.text("select sip_password from numbers").await.unwrap();
-    assert_eq!(secret::open(&world.app.ports.config.sealing_key, &sealed).unwrap(), "secret password");
+    assert_eq!(secret::open(world.sealing_key(), &sealed).unwrap(), "secret password");
 }
 
 #[tokio::test]

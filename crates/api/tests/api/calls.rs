@@ -71,6 +71,29 @@ async fn a_queued_call_has_no_artifacts_and_no_extras() {
 }
 
 #[tokio::test]
+async fn a_call_under_way_says_when_it_rang_and_where_in_the_flow_it_is() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let made = world.post("/v1/leads", &tenant.key, &lead()).send().await;
+    let path = format!("/v1/calls/{}", made.body["call_id"].as_str().unwrap());
+    let queued = world.get(&path, &tenant.key).send().await.body;
+    assert_eq!((&queued["ringing_at"], &queued["current_node"]), (&json!(null), &json!(null)));
+    world
+        .execute(
+            "update calls set status = 'in_progress', dialed_at = '2026-05-26T12:00:01Z',
+                 ringing_at = '2026-05-26T12:00:02Z', answered_at = '2026-05-26T12:00:05Z';
+             insert into events (account_id, call_id, type, data)
+                 select account_id, id, kind, data::jsonb from calls, (values
+                     ('call.node', '{\"node\": \"main\"}'), ('call.node', '{\"node\": \"booking\"}'),
+                     ('call.turn', '{\"node\": \"no node\"}')) as e(kind, data)",
+        )
+        .await;
+    let call = world.get(&path, &tenant.key).send().await.body;
+    assert_eq!(call["ringing_at"], "2026-05-26T12:00:02.000Z");
+    assert_eq!(call["current_node"], "booking");
+}
+
+#[tokio::test]
 async fn calls_are_listed_and_filtered() {
     let world = World::new().await;
     let tenant = world.tenant("helena", "+902125550100").await;

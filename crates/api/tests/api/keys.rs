@@ -132,3 +132,21 @@ async fn the_wrong_region_names_the_right_one() {
     assert_eq!(answer.body["meta"]["region"], "tr-ist");
     assert_eq!(answer.body["meta"]["url"], "https://tr-ist.example");
 }
+
+#[tokio::test]
+async fn the_wrong_region_does_not_read_the_body() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    // Not strict: nothing is forwarded all the same.
+    world.execute("update directory.accounts set home_region = 'tr-ist'").await;
+    let unread = axum::body::Body::from_stream(futures::stream::poll_fn(
+        |_| -> std::task::Poll<Option<Result<bytes::Bytes, std::io::Error>>> { panic!("the body was read") },
+    ));
+    let request = http::Request::post("/v1/leads")
+        .header("authorization", format!("Bearer {}", tenant.key))
+        .header("content-type", "application/json")
+        .body(unread);
+    let mut router = talkif_api::whole_router(world.app.clone());
+    let response = tower_service::Service::call(&mut router, request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 421);
+}

@@ -5,11 +5,13 @@
 mod bootstrap;
 mod calls;
 mod errors;
+mod every_post;
 mod flows;
 mod guard;
 mod idempotency;
 mod keys;
 mod leads;
+mod least_privilege;
 mod lists;
 mod openapi;
 mod rate_limit;

@@ -13,7 +13,7 @@ async fn the_secret_is_shown_once_and_sealed_at_rest() {
     assert!(shown.starts_with("whsec_"));
     let sealed = world.text("select secret from webhook_endpoints").await.unwrap();
     assert!(!sealed.contains(shown));
-    assert_eq!(secret::open(&world.app.ports.config.sealing_key, &sealed).unwrap(), shown);
+    assert_eq!(secret::open(world.sealing_key(), &sealed).unwrap(), shown);
 
     let id = made.body["endpoint_id"].as_str().unwrap();
     let read = world.get(&format!("/v1/webhook-endpoints/{id}"), &tenant.key).send().await;
@@ -39,6 +39,23 @@ async fn private_addresses_and_idle_patterns_are_refused() {
         .map(|error| error["field"].as_str().unwrap())
         .collect();
     assert_eq!(fields, ["url", "events[0]"]);
+}
+
+#[tokio::test]
+async fn an_account_has_20_endpoints_even_if_all_are_made_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let other = world.tenant("other", "+902125550101").await;
+    let make = |n: usize| {
+        let body = json!({"url": format!("https://hooks.example.com/{n}")});
+        let call = world.post("/v1/webhook-endpoints", &tenant.key, &body);
+        async move { call.send().await.status }
+    };
+    let statuses = futures::future::join_all((0..30).map(make)).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 20, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 10, "{statuses:?}");
+    let body = json!({"url": "https://hooks.example.com/"});
+    assert_eq!(world.post("/v1/webhook-endpoints", &other.key, &body).send().await.status, 201);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use talkif_api::bootstrap::{Bootstrap, Bootstrapped, FlowPlan, KeyPlan, NumberPlan, bootstrap};
-use talkif_api::{App, Clock, Config, Limits, Ports, RedisAway, Rng, Streams, whole_router};
+use talkif_api::{App, Artifacts, Clock, Config, Limits, Ports, RedisAway, Rng, Streams, whole_router};
 use talkif_embedded::testing::{self, TestRegion};
 use talkif_model::{AccountId, Region};
 use talkif_rules::api_key::Mode;
@@ -109,6 +109,10 @@ impl World {
         Call { app: &self.app, request, body: Vec::new() }
     }
 
+    pub(crate) fn sealing_key(&self) -> &SealingKey {
+        self.app.ports.config.sealing_key.as_deref().unwrap()
+    }
+
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let sql = format!("select count(*) from {table}");
         sqlx::query(AssertSqlSafe(sql)).fetch_one(&self.region.pool).await.unwrap().get(0)
@@ -144,13 +148,12 @@ pub(crate) fn plan(name: &str, phone: &str) -> Bootstrap {
     }
 }
 
-fn config(region: Region, local_mode: bool) -> Config {
+pub(crate) fn config(region: Region, local_mode: bool) -> Config {
     Config {
         region,
-        public_url: "https://api.example".to_owned(),
-        artifacts_url: "https://artifacts.example".to_owned(),
-        artifacts_key: vec![7; 32],
-        sealing_key: Arc::new(SealingKey::parse(&new_key([9; 32])).unwrap()),
+        public_url: Some("https://api.example".to_owned()),
+        artifacts: Some(Artifacts { url: "https://artifacts.example".to_owned(), key: vec![7; 32] }),
+        sealing_key: Some(Arc::new(SealingKey::parse(&new_key([9; 32])).unwrap())),
         local_mode,
         trust_forwarded: false,
     }

@@ -10,10 +10,15 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 /// Version, description and text of a migration.
 type Source = (i64, &'static str, &'static str);
 
-const DIRECTORY: &[Source] =
-    &[(1, "directory", include_str!("../../../../migrations/directory/0001_directory.sql"))];
+const DIRECTORY: &[Source] = &[
+    (1, "directory", include_str!("../../../../migrations/directory/0001_directory.sql")),
+    (2, "key answers", include_str!("../../../../migrations/directory/0002_key_answers.sql")),
+];
 
-const REGION: &[Source] = &[(1, "region", include_str!("../../../../migrations/region/0001_region.sql"))];
+const REGION: &[Source] = &[
+    (1, "region", include_str!("../../../../migrations/region/0001_region.sql")),
+    (2, "endpoint limit", include_str!("../../../../migrations/region/0002_endpoint_limit.sql")),
+];
 
 /// Brings the directory database at `url` up to date. Its migrations table lives in the schema
 /// `directory`, so that directory and region may share one database.
