@@ -1,7 +1,7 @@
 //! What the machine offers: programs, an unprivileged user, free ports, files.
 
 use crate::EmbeddedError;
-use rand::RngCore;
+use rand::{Rng as _, RngCore};
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -144,12 +144,20 @@ pub(crate) fn free_port() -> Result<u16, EmbeddedError> {
         .map_err(EmbeddedError::io("cannot find a free port on", Path::new("127.0.0.1")))
 }
 
-/// The same for UDP.
-pub(crate) fn free_udp_port() -> Result<u16, EmbeddedError> {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|socket| socket.local_addr())
-        .map(|address| address.port())
-        .map_err(EmbeddedError::io("cannot find a free port on", Path::new("127.0.0.1")))
+/// Below the range from which systems give ports to whoever names none, so that nobody gets such
+/// a port while its server is about to start, or about to start again.
+const QUIET_PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port of 127.0.0.1 that was free a moment ago for both TCP and UDP.
+pub(crate) fn quiet_port() -> Result<u16, EmbeddedError> {
+    let is_free = |port: &u16| {
+        let address = (Ipv4Addr::LOCALHOST, *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    let mut candidates = (0..100).map(|_| rand::rng().random_range(QUIET_PORTS));
+    let none = || std::io::Error::from(std::io::ErrorKind::AddrInUse);
+    let found = candidates.find(is_free).ok_or_else(none);
+    found.map_err(EmbeddedError::io("cannot find a free port on", Path::new("127.0.0.1")))
 }
 
 /// `bytes` random bytes as hex digits.

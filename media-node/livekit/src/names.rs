@@ -37,11 +37,6 @@ impl Names {
         self.after_base(room).is_some_and(|rest| rest.starts_with("in") || rest.starts_with("out"))
     }
 
-    /// Whether `room` is that of an inbound call.
-    pub(crate) fn is_inbound(&self, room: &str) -> bool {
-        self.after_base(room).is_some_and(|rest| rest.starts_with("in"))
-    }
-
     /// The outbound trunk of one of our numbers.
     pub(crate) fn trunk(&self, number: &E164) -> String {
         format!("{}-{}", self.base, number.as_str())
@@ -68,10 +63,8 @@ mod tests {
         assert_eq!(names.number_of_trunk(&names.trunk(&number)), Some(number));
         assert_eq!(names.number_of_trunk("talkif-us-east-+442079460123"), None);
         assert_eq!(names.number_of_trunk("talkif-eu-west"), None);
-        assert!(
-            names.is_room("talkif-eu-west-in-+442079460123_x") && names.is_inbound("talkif-eu-west-in_x")
-        );
-        assert!(names.is_room("talkif-eu-west-out-call_1") && !names.is_inbound("talkif-eu-west-out-call_1"));
+        assert!(names.is_room("talkif-eu-west-in_+442079460123_x"));
+        assert!(names.is_room("talkif-eu-west-out-call_1"));
         assert!(!names.is_room("talkif-us-east-out-call_1") && !names.is_room("standup"));
     }
 }

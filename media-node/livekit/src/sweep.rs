@@ -3,8 +3,9 @@
 //! A telephone call outlives its agent: `livekit-sip` keeps the person on the line until somebody
 //! ends the room. So every node looks for rooms of the region in which a person is and no agent,
 //! and ends those that stay so. Rooms in which this node has a leg are never touched; rooms of
-//! other nodes have an agent in them. It also keeps the way in open and trunks in step with the
-//! numbers.
+//! other nodes have an agent in them. For a caller whom nobody was told of, because all workers
+//! were away at that moment, an agent is asked for once more first. The sweep also keeps the way
+//! in open, and trunks in step with the numbers.
 
 use crate::api::Api;
 use crate::entrance;
@@ -12,8 +13,8 @@ use crate::legs::Legs;
 use crate::numbers::Numbers;
 use crate::trunks::Trunks;
 use livekit_api::services::ServiceError;
-use livekit_protocol::ParticipantInfo;
 use livekit_protocol::participant_info::Kind;
+use livekit_protocol::{CreateAgentDispatchRequest, ParticipantInfo};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How often the rooms are looked at.
-const ROUND: Duration = Duration::from_secs(2);
+const ROUND: Duration = Duration::from_secs(1);
 /// How often trunks and the way in are.
 const UPKEEP: Duration = Duration::from_secs(60);
 /// Until the way in is open, it is tried as often as this.
 const RETRY: Duration = Duration::from_secs(2);
-/// A node takes a caller within a second; who rings this long will not be taken.
+/// A node takes a caller within a second; for whom it does not, an agent is asked for again.
+const UNNOTICED: Duration = Duration::from_millis(900);
+/// Who rings this long will not be taken.
 const UNANSWERED: Duration = Duration::from_secs(4);
 /// An agent that lost its connections comes back within seconds, or never.
 const ABANDONED: Duration = Duration::from_secs(15);
@@ -45,13 +48,13 @@ pub(crate) struct Sweep {
 impl Sweep {
     /// Never returns: the task is aborted when the node stops.
     pub(crate) async fn run(self) {
-        let mut without_agent = HashMap::new();
+        let mut absences = HashMap::new();
         let mut upkeep = Instant::now();
         loop {
             if upkeep <= Instant::now() {
                 upkeep = Instant::now() + if self.upkeep().await { UPKEEP } else { RETRY };
             }
-            if let Err(error) = self.rooms(&mut without_agent, Instant::now()).await {
+            if let Err(error) = self.rooms(&mut absences, Instant::now()).await {
                 tracing::debug!(%error, "LiveKit's rooms cannot be seen now");
             }
             tokio::time::sleep(ROUND).await;
@@ -77,64 +80,114 @@ impl Sweep {
         true
     }
 
-    /// One look at all rooms. `without_agent` remembers since when a room has been without.
-    async fn rooms(
-        &self,
-        without_agent: &mut HashMap<String, Instant>,
-        now: Instant,
-    ) -> Result<(), ServiceError> {
+    /// One look at all rooms. `absences` remembers since when a room has been without an agent.
+    async fn rooms(&self, absences: &mut HashMap<String, Absence>, now: Instant) -> Result<(), ServiceError> {
         let rooms = self.api.livekit.room().list_rooms(Vec::new()).await?;
         let foreign = |room: &String| self.api.names.is_room(room) && !self.legs.contains(room);
         let rooms: Vec<String> = rooms.into_iter().map(|room| room.name).filter(foreign).collect();
-        without_agent.retain(|room, _| rooms.contains(room));
+        absences.retain(|room, _| rooms.contains(room));
         for room in rooms {
             let people = self.api.livekit.room().list_participants(&room).await?;
-            let Some(patience) = patience(self.api.names.is_inbound(&room), &people) else {
-                without_agent.remove(&room);
-                continue;
-            };
-            let since = *without_agent.entry(room.clone()).or_insert(now);
-            if now.duration_since(since) >= patience && !self.legs.contains(&room) {
-                tracing::warn!(room, "ended a room whose agent is gone");
-                self.api.livekit.room().delete_room(&room).await?;
+            let absence = absences.entry(room.clone()).or_insert(Absence { since: now, asked: false });
+            match verdict(&people, now.duration_since(absence.since), absence.asked) {
+                Verdict::Attended => {
+                    absences.remove(&room);
+                }
+                Verdict::Wait => {}
+                Verdict::AskAgain => {
+                    absence.asked = true;
+                    self.ask_for_agent(&room).await?;
+                }
+                // A leg may have come while we looked.
+                Verdict::End if self.legs.contains(&room) => {}
+                Verdict::End => {
+                    tracing::warn!(room, "ended a room without an agent");
+                    self.api.livekit.room().delete_room(&room).await?;
+                }
             }
         }
         Ok(())
     }
+
+    async fn ask_for_agent(&self, room: &str) -> Result<(), ServiceError> {
+        let request = CreateAgentDispatchRequest {
+            agent_name: self.api.names.agent().to_owned(),
+            room: room.to_owned(),
+            ..CreateAgentDispatchRequest::default()
+        };
+        self.api.livekit.agent_dispatch().create_dispatch(request).await.map(|_| ())
+    }
 }
 
-/// How long a room with these people may stay; `None` is as long as it likes. An empty room goes
-/// by itself.
-fn patience(inbound: bool, people: &[ParticipantInfo]) -> Option<Duration> {
+/// A room without an agent.
+struct Absence {
+    since: Instant,
+    /// Whether we have asked for an agent.
+    asked: bool,
+}
+
+/// What to do about a room.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// There is an agent, or nobody at all: empty rooms go by themselves.
+    Attended,
+    Wait,
+    AskAgain,
+    End,
+}
+
+fn verdict(people: &[ParticipantInfo], without_agent: Duration, asked: bool) -> Verdict {
     let is = |person: &ParticipantInfo, kind: Kind| person.kind == i32::from(kind);
     if people.is_empty() || people.iter().any(|person| is(person, Kind::Agent)) {
-        return None;
+        return Verdict::Attended;
     }
-    let rings = |person: &ParticipantInfo| {
-        person.attributes.get("sip.callStatus").is_some_and(|status| status == "ringing")
+    let called_in = |person: &ParticipantInfo| {
+        person.attributes.contains_key("sip.ruleID")
+            && person.attributes.get("sip.callStatus").is_some_and(|status| status == "ringing")
     };
-    Some(if inbound && people.iter().all(rings) { UNANSWERED } else { ABANDONED })
+    let rings = people.iter().all(called_in);
+    if without_agent >= if rings { UNANSWERED } else { ABANDONED } {
+        return Verdict::End;
+    }
+    if rings && !asked && without_agent >= UNNOTICED { Verdict::AskAgain } else { Verdict::Wait }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn person(kind: Kind, status: &str) -> ParticipantInfo {
-        let attributes = [("sip.callStatus".to_owned(), status.to_owned())].into();
+    fn person(kind: Kind, attributes: &[(&str, &str)]) -> ParticipantInfo {
+        let attributes =
+            attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         ParticipantInfo { kind: kind.into(), attributes, ..ParticipantInfo::default() }
+    }
+
+    fn caller(status: &str) -> ParticipantInfo {
+        person(Kind::Sip, &[("sip.callStatus", status), ("sip.ruleID", "SDR_1")])
     }
 
     #[test]
     fn a_room_with_an_agent_or_without_anybody_is_left_alone() {
-        assert_eq!(patience(true, &[]), None);
-        assert_eq!(patience(false, &[person(Kind::Sip, "active"), person(Kind::Agent, "")]), None);
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(verdict(&[], hour, false), Verdict::Attended);
+        assert_eq!(verdict(&[caller("active"), person(Kind::Agent, &[])], hour, false), Verdict::Attended);
     }
 
     #[test]
-    fn who_rings_in_vain_is_refused_sooner_than_a_conversation_is_given_up() {
-        assert_eq!(patience(true, &[person(Kind::Sip, "ringing")]), Some(UNANSWERED));
-        assert_eq!(patience(true, &[person(Kind::Sip, "active")]), Some(ABANDONED));
-        assert_eq!(patience(false, &[person(Kind::Sip, "ringing")]), Some(ABANDONED));
+    fn for_who_rings_in_vain_an_agent_is_asked_once_more_and_then_the_call_is_refused() {
+        let ringing = [caller("ringing")];
+        assert_eq!(verdict(&ringing, Duration::ZERO, false), Verdict::Wait);
+        assert_eq!(verdict(&ringing, UNNOTICED, false), Verdict::AskAgain);
+        assert_eq!(verdict(&ringing, UNNOTICED, true), Verdict::Wait);
+        assert_eq!(verdict(&ringing, UNANSWERED, true), Verdict::End);
+    }
+
+    #[test]
+    fn a_conversation_is_given_up_only_when_its_agent_stays_away() {
+        let callee = person(Kind::Sip, &[("sip.callStatus", "ringing")]);
+        for abandoned in [caller("active"), callee] {
+            assert_eq!(verdict(std::slice::from_ref(&abandoned), UNANSWERED, false), Verdict::Wait);
+            assert_eq!(verdict(&[abandoned], ABANDONED, false), Verdict::End);
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! The configuration files of both servers, for loopback.
 
-use crate::system::{free_port, free_udp_port};
+use crate::system::quiet_port;
 use crate::{EmbeddedError, Redis};
 use rand::Rng as _;
 
 /// The one API key; its secret is made at each start.
 pub(super) const API_KEY: &str = "talkif";
 
-/// Below the range from which systems hand out ports by themselves.
-const RTP_AREA: std::ops::Range<u16> = 10_000..30_000;
+/// Below all other ports of ours.
+const RTP_AREA: std::ops::Range<u16> = 10_000..18_000;
 /// 1,000 calls of one even port each. `livekit-sip` passes over ports that are taken.
 const RTP_WIDTH: u16 = 2_000;
 
@@ -28,9 +28,9 @@ pub(super) struct Ports {
 impl Ports {
     pub(super) fn choose() -> Result<Self, EmbeddedError> {
         Ok(Self {
-            http: free_port()?,
-            rtc: free_udp_port()?,
-            sip: free_udp_port()?,
+            http: quiet_port()?,
+            rtc: quiet_port()?,
+            sip: quiet_port()?,
             rtp: rand::rng().random_range(RTP_AREA) & !1,
         })
     }

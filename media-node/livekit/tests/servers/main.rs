@@ -1,0 +1,73 @@
+//! Calls through the real `livekit-server` and `livekit-sip`, on loopback.
+//!
+//! The two servers are built from source (see `servers/`) and started once for all cases, which
+//! run side by side. Where they cannot be had, every case is reported as ignored, by name, and the
+//! reason is said; in CI that is a failure. Hence a harness of its own.
+//!
+//! The telephones are our direct leg and sipp. To add a case: an `async fn` that takes the
+//! [`World`], and its name in the list of its module.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod inbound;
+mod outages;
+mod outbound;
+mod party;
+mod sipp;
+mod world;
+
+use futures::future::BoxFuture;
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_embedded::LiveKit;
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::timeout;
+use world::World;
+
+/// One case.
+pub(crate) struct Case {
+    name: &'static str,
+    run: fn(Arc<World>) -> BoxFuture<'static, ()>,
+}
+
+/// Cases of these functions, by their names.
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        vec![$(crate::Case {
+            name: stringify!($name),
+            run: |world| Box::pin($name(world)),
+        }),+]
+    };
+}
+pub(crate) use cases;
+
+/// No case takes longer, not even on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Runtime::new().unwrap();
+    let lack = match arguments.list {
+        true => None,
+        false => runtime.block_on(LiveKit::prepare()).err().map(|lack| lack.to_string()),
+    };
+    if let Some(lack) = &lack {
+        assert!(std::env::var_os("CI").is_none(), "CI has what LiveKit's servers need: {lack}");
+        eprintln!("LiveKit's servers cannot be had, so these cases are skipped: {lack}");
+    }
+    let skipped = lack.is_some() || arguments.list;
+    let world = (!skipped).then(|| Arc::new(runtime.block_on(World::start())));
+    let trial = |case: Case| trial(case, world.clone(), runtime.handle().clone());
+    let cases = [outbound::cases(), inbound::cases(), outages::cases()].into_iter().flatten();
+    let trials = cases.map(trial).map(|trial| trial.with_ignored_flag(lack.is_some())).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(case: Case, world: Option<Arc<World>>, runtime: Handle) -> Trial {
+    Trial::test(case.name, move || {
+        let world = world.ok_or("skipped: LiveKit's servers cannot be had")?;
+        let ended = runtime.block_on(async { timeout(LONGEST, (case.run)(world)).await });
+        ended.map_err(|_| format!("not done after {} s", LONGEST.as_secs()).into())
+    })
+}

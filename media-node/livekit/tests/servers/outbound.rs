@@ -1,0 +1,197 @@
+//! Calls that we place: answered, refused in every way, given up, ended by either side.
+
+use crate::sipp::Sipp;
+use crate::world::{World, fresh_number, phone, request, rings};
+use crate::{Case, cases};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_call_engine::io::LegEnd;
+use talkif_telephony::LegEvent;
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        an_answered_call_is_heard_both_ways,
+        a_busy_telephone_is_told_from_one_that_declines,
+        a_number_that_does_not_exist_is_invalid,
+        a_telephone_that_is_away_does_not_answer,
+        a_carrier_in_trouble_has_failed,
+        a_telephone_that_rings_too_long_is_given_up,
+        a_call_that_we_give_up_is_cancelled_at_the_telephone,
+        a_carrier_that_is_not_there_has_failed,
+        a_host_that_does_not_exist_has_failed,
+        wrong_credentials_are_a_failure_and_right_ones_are_taken_from_then_on,
+        whoever_is_called_may_hang_up,
+        we_may_hang_up,
+        keys_go_both_ways,
+        a_transferred_call_ends_and_the_carrier_is_told_where_to,
+        a_refused_transfer_leaves_the_call_as_it_was,
+        headers_reach_the_telephone,
+    ]
+}
+
+async fn an_answered_call_is_heard_both_ways(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    agent.until(&LegEvent::Ringing).await;
+    person.answer().await;
+    agent.speak();
+    person.speak();
+    tokio::join!(
+        async {
+            agent.until(&LegEvent::Answered).await;
+            agent.hears().await;
+            agent.stays(Duration::from_secs(1)).await;
+        },
+        person.hears(),
+    );
+    let (received, lost) = agent.received_and_lost();
+    assert!(received > 20 && lost == 0, "{lost} packets of {received} lost");
+}
+
+/// Dials a sipp that refuses with `status`.
+async fn refused(world: &World, status: &str) -> (LegEnd, Option<u16>) {
+    let sipp = Sipp::called("uas_refuses", status).await;
+    let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
+    let end = agent.end().await;
+    sipp.succeeds().await;
+    end
+}
+
+async fn a_busy_telephone_is_told_from_one_that_declines(world: Arc<World>) {
+    assert_eq!(refused(&world, "486 Busy Here").await, (LegEnd::Busy, Some(486)));
+    assert_eq!(refused(&world, "603 Decline").await, (LegEnd::Declined, Some(603)));
+}
+
+async fn a_number_that_does_not_exist_is_invalid(world: Arc<World>) {
+    assert_eq!(refused(&world, "404 Not Found").await, (LegEnd::InvalidNumber, Some(404)));
+}
+
+async fn a_telephone_that_is_away_does_not_answer(world: Arc<World>) {
+    assert_eq!(refused(&world, "480 Temporarily Unavailable").await, (LegEnd::NoAnswer, Some(480)));
+}
+
+async fn a_carrier_in_trouble_has_failed(world: Arc<World>) {
+    let (how, status) = refused(&world, "503 Service Unavailable").await;
+    assert!(matches!(how, LegEnd::Failed { .. }), "{how:?}");
+    assert_eq!(status, Some(503));
+}
+
+async fn a_telephone_that_rings_too_long_is_given_up(world: Arc<World>) {
+    let phone = phone().await;
+    let mut request = request(phone.local_addr(), &fresh_number());
+    request.max_ring = Duration::from_secs(2);
+    let mut agent = world.dial(request).await;
+    let mut person = rings(&phone).await;
+    assert_eq!(agent.end().await.0, LegEnd::NoAnswer);
+    assert_eq!(person.end().await.0, LegEnd::Canceled);
+}
+
+async fn a_call_that_we_give_up_is_cancelled_at_the_telephone(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    agent.until(&LegEvent::Ringing).await;
+    agent.hang_up();
+    assert_eq!(agent.end().await.0, LegEnd::Canceled);
+    assert_eq!(person.end().await.0, LegEnd::Canceled);
+}
+
+async fn a_carrier_that_is_not_there_has_failed(world: Arc<World>) {
+    // Port 9 discards, and here nobody even does that.
+    let mut request = request(SocketAddr::from(([127, 0, 0, 1], 9)), &fresh_number());
+    request.max_ring = Duration::from_secs(3);
+    let (how, status) = world.dial(request).await.end().await;
+    assert!(matches!(how, LegEnd::Failed { .. } | LegEnd::NoAnswer), "{how:?}");
+    assert_eq!(status, None);
+}
+
+async fn a_host_that_does_not_exist_has_failed(world: Arc<World>) {
+    let mut request = request(world.sip, &fresh_number());
+    request.trunk.address = "no-such-carrier.invalid".to_owned();
+    let (how, _) = world.dial(request).await.end().await;
+    assert!(matches!(how, LegEnd::Failed { .. }), "{how:?}");
+}
+
+async fn wrong_credentials_are_a_failure_and_right_ones_are_taken_from_then_on(world: Arc<World>) {
+    let number = fresh_number();
+    for (password, is_right) in [("wrong", false), ("secret", true)] {
+        let sipp = Sipp::called("uas_challenges", "").await;
+        let mut request = request(sipp.address, &fresh_number());
+        request.from = number.clone();
+        request.trunk.username = Some("trunk".to_owned());
+        request.trunk.password = Some(password.to_owned());
+        let mut agent = world.dial(request).await;
+        if is_right {
+            agent.until(&LegEvent::Answered).await;
+            agent.hang_up();
+            assert_eq!(agent.end().await.0, LegEnd::LocalHangup);
+            sipp.succeeds().await;
+        } else {
+            let (how, _) = agent.end().await;
+            assert!(matches!(how, LegEnd::Failed { .. } | LegEnd::Declined), "{how:?}");
+        }
+    }
+}
+
+async fn whoever_is_called_may_hang_up(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    person.answer().await;
+    agent.until(&LegEvent::Answered).await;
+    person.hang_up();
+    assert_eq!(agent.end().await.0, LegEnd::RemoteHangup);
+}
+
+async fn we_may_hang_up(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    person.answer().await;
+    agent.until(&LegEvent::Answered).await;
+    agent.hang_up();
+    assert_eq!(agent.end().await.0, LegEnd::LocalHangup);
+    assert_eq!(person.end().await.0, LegEnd::RemoteHangup);
+}
+
+async fn keys_go_both_ways(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    person.answer().await;
+    agent.until(&LegEvent::Answered).await;
+    agent.press("12#");
+    person.press("45*");
+    tokio::join!(agent.gets("45*"), person.gets("12#"));
+}
+
+async fn a_transferred_call_ends_and_the_carrier_is_told_where_to(world: Arc<World>) {
+    let sipp = Sipp::called("uas_transfers", "").await;
+    let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
+    agent.until(&LegEvent::Answered).await;
+    agent.transfer("+905321234219").await.unwrap();
+    let (how, _) = agent.end().await;
+    assert!(matches!(how, LegEnd::RemoteHangup | LegEnd::LocalHangup), "{how:?}");
+    let messages = sipp.succeeds().await;
+    assert!(messages.contains("sip:+905321234219@"), "the REFER names the new party");
+}
+
+async fn a_refused_transfer_leaves_the_call_as_it_was(world: Arc<World>) {
+    let sipp = Sipp::called("uas_fails_transfer", "").await;
+    let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
+    agent.until(&LegEvent::Answered).await;
+    let refusal = agent.transfer("+905321234219").await.unwrap_err();
+    assert!(refusal.sip_status.is_some_and(|status| status >= 400), "{refusal:?}");
+    agent.stays(Duration::from_millis(500)).await;
+    agent.hang_up();
+    assert_eq!(agent.end().await.0, LegEnd::LocalHangup);
+    sipp.succeeds().await;
+}
+
+async fn headers_reach_the_telephone(world: Arc<World>) {
+    let sipp = Sipp::called("uas_refuses", "486 Busy Here").await;
+    world.dial(request(sipp.address, &fresh_number())).await.end().await;
+    assert!(sipp.succeeds().await.contains("X-Talkif-Case: seen"), "the INVITE carries the header");
+}

@@ -1,0 +1,147 @@
+//! One side of a call: a leg that is served every 20 ms, as a session does it.
+
+use crate::world::SOON;
+use std::time::Duration;
+use talkif_call_engine::io::LegEnd;
+use talkif_telephony::{CallLeg, FRAME, LegEvent, Rejection, TransferError};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+
+/// This many loud frames are somebody who speaks.
+const SPEECH: usize = 15;
+/// Mean magnitude above which a frame is loud; the tone has 2,500.
+const LOUD: i64 = 700;
+
+/// A leg and what it says and hears.
+pub(crate) struct Party {
+    leg: Box<dyn CallLeg>,
+    ticks: Interval,
+    speaks: bool,
+    sample: usize,
+    loud: usize,
+    keys: String,
+}
+
+impl Party {
+    pub(crate) fn new(leg: Box<dyn CallLeg>) -> Self {
+        let mut ticks = interval(FRAME);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { leg, ticks, speaks: false, sample: 0, loud: 0, keys: String::new() }
+    }
+
+    /// From now on it says a tone of 440 Hz.
+    pub(crate) fn speak(&mut self) {
+        self.speaks = true;
+    }
+
+    pub(crate) async fn answer(&mut self) {
+        self.leg.answer().await.unwrap();
+    }
+
+    pub(crate) async fn reject(&mut self, why: Rejection) {
+        self.leg.reject(why).await.unwrap();
+    }
+
+    pub(crate) fn hang_up(&mut self) {
+        self.leg.hang_up();
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.leg.send_dtmf(keys);
+    }
+
+    pub(crate) async fn transfer(&mut self, to: &str) -> Result<(), TransferError> {
+        timeout(SOON, self.leg.transfer(to)).await.expect("a transfer is decided soon")
+    }
+
+    /// The next event; the leg is served meanwhile.
+    pub(crate) async fn event(&mut self) -> LegEvent {
+        timeout(SOON, self.next()).await.expect("something happens soon")
+    }
+
+    async fn next(&mut self) -> LegEvent {
+        loop {
+            tokio::select! {
+                biased;
+                event = self.leg.event() => {
+                    if let LegEvent::Dtmf(key) = event {
+                        self.keys.push(key);
+                    }
+                    return event;
+                }
+                _ = self.ticks.tick() => self.serve(),
+            }
+        }
+    }
+
+    fn serve(&mut self) {
+        let mut frame = vec![0; self.leg.sample_rate() as usize / 50];
+        self.leg.receive(&mut frame);
+        let magnitude: i64 = frame.iter().map(|sample| i64::from(sample.unsigned_abs())).sum();
+        if magnitude / frame.len() as i64 > LOUD {
+            self.loud += 1;
+        }
+        if self.speaks {
+            let rate = f64::from(self.leg.sample_rate());
+            for sample in &mut frame {
+                let turn = self.sample as f64 * 440.0 / rate * std::f64::consts::TAU;
+                *sample = (turn.sin() * 4_000.0) as i16;
+                self.sample += 1;
+            }
+        } else {
+            frame.fill(0);
+        }
+        self.leg.send(&frame);
+    }
+
+    /// Waits for `wanted`; the end of the call instead is a failure.
+    pub(crate) async fn until(&mut self, wanted: &LegEvent) {
+        loop {
+            let event = self.event().await;
+            if event == *wanted {
+                return;
+            }
+            assert!(!matches!(event, LegEvent::Ended { .. }), "{event:?} while waiting for {wanted:?}");
+        }
+    }
+
+    /// Waits for the end, skipping other events.
+    pub(crate) async fn end(&mut self) -> (LegEnd, Option<u16>) {
+        loop {
+            if let LegEvent::Ended { how, sip_status } = self.event().await {
+                return (how, sip_status);
+            }
+        }
+    }
+
+    /// Serves the leg until the other side has been heard.
+    pub(crate) async fn hears(&mut self) {
+        self.serve_until(|party| party.loud >= SPEECH, "the other side is heard").await;
+    }
+
+    /// Serves the leg until these keys have come.
+    pub(crate) async fn gets(&mut self, keys: &str) {
+        self.serve_until(|party| party.keys == keys, "keys come").await;
+    }
+
+    async fn serve_until(&mut self, done: impl Fn(&Self) -> bool, what: &str) {
+        let served = timeout(SOON, async {
+            while !done(self) {
+                let event = timeout(FRAME, self.next()).await;
+                assert!(!matches!(event, Ok(LegEvent::Ended { .. })), "{event:?} before {what}");
+            }
+        });
+        assert!(served.await.is_ok(), "{what}: {} loud frames, keys {:?}", self.loud, self.keys);
+    }
+
+    /// Serves the leg for a while.
+    pub(crate) async fn stays(&mut self, time: Duration) {
+        if let Ok(event) = timeout(time, self.next()).await {
+            assert!(!matches!(event, LegEvent::Ended { .. }), "{event:?} in mid-call");
+        }
+    }
+
+    pub(crate) fn received_and_lost(&self) -> (u64, u64) {
+        let quality = self.leg.quality();
+        (quality.packets_received, quality.packets_lost)
+    }
+}

@@ -1,0 +1,74 @@
+//! sipp, an independent SIP implementation, as the called side. Scenarios are those of the direct
+//! leg.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// A running sipp; killed when dropped.
+pub(crate) struct Sipp {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    folder: TempDir,
+    scenario: String,
+}
+
+impl Sipp {
+    /// Waits to be called; `status` stands in for the scenario's `STATUS`.
+    pub(crate) async fn called(scenario: &str, status: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../telephony/tests/sipp");
+        let text = std::fs::read_to_string(scenarios.join(format!("{scenario}.xml"))).unwrap();
+        std::fs::write(folder.path().join("scenario.xml"), text.replace("STATUS", status)).unwrap();
+        let (port, media) = (free_port(), free_port());
+        let process = Command::new("sipp")
+            .args(["-sf", "scenario.xml", "-i", "127.0.0.1", "-m", "1", "-l", "1", "-nostdin", "-rtp_echo"])
+            .args(["-p", &port.to_string(), "-mp", &media.to_string()])
+            .args(["-timeout", "40s", "-timeout_error", "-recv_timeout", "30000"])
+            .args(["-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log"])
+            .current_dir(folder.path())
+            .env("TERM", "dumb")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("sipp is installed: apt-get install sip-tester");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        // The port is taken as soon as sipp is ready.
+        for _ in 0..500 {
+            if UdpSocket::bind(address).is_err() {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Self { process, address, folder, scenario: scenario.to_owned() }
+    }
+
+    /// Waits for the scenario's success and returns all messages, as they were on the wire.
+    pub(crate) async fn succeeds(mut self) -> String {
+        let status = timeout(Duration::from_secs(45), self.process.wait()).await;
+        let status = status.expect("sipp ends in time").unwrap();
+        let read = |name: &str| std::fs::read_to_string(self.file(name)).unwrap_or_default();
+        assert!(status.success(), "{} ended with {status}: {}", self.scenario, read("errors.log"));
+        read("messages.log")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A port that was free a moment ago, with free ones after it.
+fn free_port() -> u16 {
+    loop {
+        let bind = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        let port = bind(0).unwrap().local_addr().unwrap().port() & !3;
+        if (port..port.saturating_add(3)).all(|port| bind(port).is_ok()) {
+            return port;
+        }
+    }
+}
