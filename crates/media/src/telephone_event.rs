@@ -2,7 +2,8 @@
 //!
 //! Receiving is keyed on the RTP timestamp: all packets of one key press carry the timestamp of
 //! its start, so a press is reported with the first of them that arrives, whichever it is, and
-//! never again. Neither the marker nor the end packets need to survive.
+//! never again. Neither the marker nor the end packets need to survive. Gateways that move the
+//! timestamp on with every packet are understood too.
 
 use std::collections::VecDeque;
 
@@ -98,7 +99,8 @@ impl Receiver {
             press.duration = press.duration.max(event.duration);
             return None;
         }
-        let continues = self.continues_a_long_press(timestamp, event);
+        let continues =
+            self.continues_a_long_press(timestamp, event) || self.moves_its_timestamp(timestamp, event);
         self.remember(timestamp, event);
         if continues { None } else { Some(key) }
     }
@@ -113,6 +115,16 @@ impl Receiver {
                 && !press.ended
                 && press.duration >= NEARLY_FULL
                 && (u32::from(NEARLY_FULL)..=0xffff + 2 * u32::from(TICK_SAMPLES)).contains(&since)
+        })
+    }
+
+    /// Against the standard, but seen: every packet of a press with a timestamp of its own. Two
+    /// presses of one key lie further apart than that, because a press and a gap take 40 ms each.
+    fn moves_its_timestamp(&self, timestamp: u32, event: Event) -> bool {
+        const NEARBY: u32 = 3 * TICK_SAMPLES as u32;
+        self.seen.back().is_some_and(|press| {
+            let since = timestamp.wrapping_sub(press.timestamp);
+            press.code == event.code && since <= NEARBY && (event.end || !press.ended)
         })
     }
 
@@ -273,6 +285,33 @@ mod tests {
         assert_eq!(receiver.receive(0, &held(160)), Some('1'));
         assert_eq!(receiver.receive(0, &held(0xffff)), None);
         assert_eq!(receiver.receive(0xffff, &held(160)), None);
+    }
+
+    #[test]
+    fn a_gateway_that_moves_the_timestamp_with_every_packet_still_presses_once() {
+        let mut receiver = Receiver::default();
+        let mut heard = String::new();
+        for (start, code) in [(0, 5), (2_000, 5), (4_000, 6)] {
+            for n in 0..8_u32 {
+                let duration = u16::try_from(160 * (n + 1)).unwrap();
+                let event = Event { code, end: n >= 5, volume: 10, duration };
+                heard.extend(receiver.receive(start + 160 * n, &event.to_bytes()));
+            }
+        }
+        assert_eq!(heard, "556");
+    }
+
+    #[test]
+    fn the_fastest_presses_of_one_key_are_told_apart_even_without_their_ends() {
+        let mut receiver = Receiver::default();
+        let press = |start: u32| {
+            let event = |n: u32| Event { code: 1, end: false, volume: 10, duration: (160 * (n + 1)) as u16 };
+            (0..2).map(move |n| (start, event(n).to_bytes()))
+        };
+        // 40 ms of key, 40 ms of pause.
+        let packets = (0..6).flat_map(|n| press(n * 640));
+        let heard: String = packets.filter_map(|(at, payload)| receiver.receive(at, &payload)).collect();
+        assert_eq!(heard, "111111");
     }
 
     #[test]

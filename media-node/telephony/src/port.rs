@@ -94,7 +94,8 @@ pub trait CallLeg: Send {
 /// Places and takes calls.
 #[async_trait]
 pub trait Telephony: Send + Sync {
-    /// Sends the INVITE and returns at once; progress comes as events of the leg.
+    /// Sends the INVITE and returns as soon as the trunk is found; progress comes as events of the
+    /// leg.
     async fn dial(&self, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError>;
 
     /// The next inbound call, unanswered. `None` when shut down.

@@ -133,6 +133,24 @@ async fn reliable_provisional_answers_are_acknowledged() {
 }
 
 #[tokio::test]
+async fn requests_before_the_answer_are_answered_and_do_not_end_the_call() {
+    let (node, party) = (node().await, Party::new().await);
+    let mut leg = dial(&node, party.address()).await;
+    let invite = party.next("INVITE").await;
+    party.reply(&invite, "183 Session Progress", "a", "", &description(9, "0")).await;
+    until(&mut leg, &LegEvent::Ringing).await;
+    let (ours, theirs) = (invite.header("From").unwrap(), invite.header("To").unwrap());
+    let update = party
+        .request_to(ours, "UPDATE", 1, invite.header("Call-ID").unwrap(), "", &description(9, "0"))
+        .replace("From: <sip:+15550100199@127.0.0.1>;tag=raw", &format!("From: {theirs};tag=a"));
+    party.send(&update, node.local_addr()).await;
+    let answer = party.answer().await;
+    assert!(matches!(answer.status(), Some(200 | 500)), "{}", answer.text);
+    party.reply(&invite, "200 OK", "a", "", &description(9, "0")).await;
+    until(&mut leg, &LegEvent::Answered).await;
+}
+
+#[tokio::test]
 async fn a_caller_that_wants_reliable_provisional_answers_gets_none_but_is_answered() {
     let (node, party) = (node().await, Party::new().await);
     let mut leg = calls(&party, &node, "Require: 100rel\r\n").await;

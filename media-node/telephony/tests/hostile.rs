@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use support::*;
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{DirectConfig, FRAME, InboundDigest, LegEvent, Pacer, Telephony};
+use talkif_telephony::{DirectConfig, FRAME, InboundDigest, LegEvent, Pacer, Received, Telephony};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const STRANGER: &str = "127.0.0.66";
 
@@ -134,6 +134,7 @@ async fn one_source_has_a_budget_of_messages_and_strangers_share_one() {
     let node = node_with(config).await;
     let (carrier, many) =
         (Party::new().await, [Party::at("127.0.0.67").await, Party::at("127.0.0.68").await]);
+    let started = Instant::now();
     for n in 0..300 {
         for party in [&carrier, &many[0], &many[1]] {
             party.send(&party.request("OPTIONS", &n.to_string(), "", ""), node.local_addr()).await;
@@ -148,10 +149,11 @@ async fn one_source_has_a_budget_of_messages_and_strangers_share_one() {
             strange += 1;
         }
     }
-    // Two seconds' worth at once, and what flowed in meanwhile: a slow machine takes a while.
-    assert!((40..200).contains(&known), "{known}");
-    assert!((4..40).contains(&strange), "{strange}");
-    assert!(node.load().dropped > 500, "{:?}", node.load());
+    // Two seconds' worth at once, and what flowed in meanwhile.
+    let seconds = started.elapsed().as_secs() + 3;
+    assert!((20..=20 * seconds).contains(&known), "{known} in {seconds} s");
+    assert!((1..=4 * seconds).contains(&strange), "{strange} in {seconds} s");
+    assert!(node.load().dropped > 100, "{:?}", node.load());
 }
 
 /// Bytes of this process in memory.
@@ -213,7 +215,8 @@ async fn a_call_goes_on_under_a_storm_of_junk_and_memory_stays_where_it_is() {
     assert!(grown < 32 << 20, "{grown} bytes");
     let load = called.load();
     assert!(load.transactions <= 2 && load.remembered_answers < 20, "{load:?}");
-    assert!(share_of(1_000.0, &heard.heard) > 0.5, "the call is heard: {}", share_of(1_000.0, &heard.heard));
+    let audible = heard.received.iter().filter(|received| **received == Received::Audio).count();
+    assert!(audible * 2 > heard.received.len(), "the call is heard: {audible} of {}", heard.received.len());
     // SIP works: the call ends, and another one begins.
     here.hang_up();
     assert_eq!(end(&mut there).await.0, LegEnd::RemoteHangup);

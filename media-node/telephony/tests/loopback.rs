@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 use support::*;
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{InboundDigest, LegEvent, Received, Rejection, Telephony, Transport};
+use talkif_telephony::{DialError, InboundDigest, LegEvent, Received, Rejection, Telephony, Transport};
 use tokio::time::{sleep, timeout};
 
 #[tokio::test]
@@ -219,6 +219,18 @@ async fn calls_go_over_tcp_too() {
     here.hang_up();
     assert_eq!(end(&mut there).await.0, LegEnd::RemoteHangup);
     assert_forgotten(&caller).await;
+}
+
+#[tokio::test]
+async fn a_trunk_that_takes_no_connection_is_no_call_at_all() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let caller = node().await;
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut request = request(closed);
+        request.trunk.transport = transport;
+        assert!(matches!(caller.dial(request).await, Err(DialError::Sip(_))), "{transport:?}");
+    }
+    assert_eq!(caller.dialogs(), 0);
 }
 
 #[tokio::test]

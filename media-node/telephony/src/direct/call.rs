@@ -60,6 +60,9 @@ pub(super) enum Side {
     Outbound {
         /// The INVITE in progress.
         invite: JoinHandle<InviteAsyncResult>,
+        /// Its name among our calls, held as long as the call.
+        #[expect(dead_code, reason = "dropping it is its use")]
+        caller: Option<Caller>,
     },
     /// A caller did.
     Inbound {
@@ -346,7 +349,7 @@ impl Side {
     /// The result of the INVITE, once; `None` if its task panicked. Cancel-safe.
     async fn invite_result(&mut self) -> Option<InviteAsyncResult> {
         match self {
-            Self::Outbound { invite } if !invite.is_finished() => invite.await.ok(),
+            Self::Outbound { invite, .. } if !invite.is_finished() => invite.await.ok(),
             Self::Outbound { .. } | Self::Inbound { .. } => std::future::pending().await,
         }
     }

@@ -1,5 +1,6 @@
-//! Inbound calls by what their INVITE calls itself, so that the same INVITE arriving on two ways
-//! does not ring twice.
+//! Calls by what their INVITE calls itself: inbound ones, so that the same INVITE arriving on two
+//! ways does not ring twice; our own, because the stack does not know them before they are
+//! answered.
 
 use rsipstack::sip::Request;
 use rsipstack::sip::prelude::HeadersExt;
@@ -25,9 +26,18 @@ impl Callers {
         name(invite).is_some_and(|name| self.names().contains(&name))
     }
 
+    /// Whether the call of a Call-ID is there whose caller has the tag.
+    pub(super) fn know_named(&self, call: &str, tag: &str) -> bool {
+        self.names().contains(&(call.to_owned(), tag.to_owned()))
+    }
+
     /// Notes the INVITE's call; `None` if it is there already or has no name.
     pub(super) fn note(self: &Arc<Self>, invite: &Request) -> Option<Caller> {
-        let name = name(invite)?;
+        self.note_named(name(invite)?)
+    }
+
+    /// Notes a call by its Call-ID and its caller's tag; `None` if it is there already.
+    pub(super) fn note_named(self: &Arc<Self>, name: Name) -> Option<Caller> {
         self.names().insert(name.clone()).then(|| Caller { callers: self.clone(), name })
     }
 

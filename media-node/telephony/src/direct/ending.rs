@@ -105,7 +105,7 @@ impl Call {
         let Self { stack, dialog, side, first_id, .. } = self;
         // The stack registers an answered dialog only after its INVITE's task is done: removing
         // it earlier would leave it there for ever.
-        if let Side::Outbound { mut invite } = side {
+        if let Side::Outbound { mut invite, .. } = side {
             let done = invite.is_finished() || timeout(INVITE_REMAINS, &mut invite).await.is_ok();
             if !done {
                 invite.abort();

@@ -5,6 +5,7 @@ use super::leg::{DirectLeg, queues};
 use super::media::Media;
 use super::stack::{Stack, allow};
 use crate::port::{CallLeg, DialError, DialRequest, Transport, Trunk};
+use rsipstack::dialog::DialogId;
 use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::invitation::InviteOption;
 use rsipstack::sip::{self, Header, HostWithPort, Param, Scheme, Uri};
@@ -22,12 +23,15 @@ const SIP_PORT: u16 = 5_060;
 const SIPS_PORT: u16 = 5_061;
 /// Resolving a trunk's name may take this long.
 const RESOLVE: Duration = Duration::from_secs(5);
+/// A connection to a trunk may take this long to open.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Sends the INVITE; all that follows comes as events of the leg.
 pub(super) async fn dial(stack: &Arc<Stack>, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError> {
     let target = Target::of(&request.trunk)?;
     let (destination, address) = target.resolve().await?;
     stack.gate.note_peer(address.ip());
+    connect(stack, &destination).await?;
     let socket = stack.ports.bind().await.map_err(|error| DialError::Media(error.to_string()))?;
     let (queues, leg_queues) = queues();
     let (media, receiving) = Media::start(socket, queues.keys.clone());
@@ -37,13 +41,28 @@ pub(super) async fn dial(stack: &Arc<Stack>, request: DialRequest) -> Result<Box
     let (states_in, states) = stack.layer.new_dialog_state_channel();
     let (dialog, invite) =
         stack.layer.do_invite_async(option, states_in).map_err(|error| DialError::Sip(error.to_string()))?;
-    let id = dialog.id().call_id;
+    let DialogId { call_id: id, local_tag, .. } = dialog.id();
     tracing::info!(call = %request.call_id, sip_call_id = %id, "dialling");
-    let side = Side::Outbound { invite };
+    let caller = stack.dialled.note_named((id.clone(), local_tag));
+    let side = Side::Outbound { invite, caller };
     let call =
         Call::new(stack.clone(), dialog, side, states, queues, media.clone(), receiving, local, ring_until);
     stack.tasks.spawn(call.run());
     Ok(Box::new(DirectLeg::new(id, media, leg_queues)))
+}
+
+/// Opens a connection where the transport has any, or finds the one that is open. Without this the
+/// stack would take a trunk that cannot be reached, or is not who it should be, for one that rings.
+async fn connect(stack: &Stack, destination: &SipAddr) -> Result<(), DialError> {
+    if destination.r#type == Some(sip::Transport::Udp) {
+        return Ok(());
+    }
+    let failed = |why: &str| DialError::Sip(format!("the trunk cannot be reached: {why}"));
+    match timeout(CONNECT, stack.endpoint().transport_layer.lookup(destination, None)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(failed(&error.to_string())),
+        Err(_) => Err(failed("no answer in time")),
+    }
 }
 
 /// Our side of the session.

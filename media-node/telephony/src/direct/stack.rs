@@ -3,8 +3,9 @@
 
 use super::admission::Admission;
 use super::auth::Authenticator;
+use super::callers::Callers;
 use super::config::DirectConfig;
-use super::gate::{Door, Gate, GuardedSocket, Streams, names_a_call};
+use super::gate::{Door, Gate, GuardedSocket, Refusal, Streams, names_a_call};
 use super::ports::Ports;
 use super::{StartError, inbound, roots};
 use crate::port::IncomingCall;
@@ -44,6 +45,8 @@ pub(super) struct Stack {
     pub(super) listens_at: SocketAddr,
     pub(super) ports: Ports,
     pub(super) admission: Admission,
+    /// Calls we have dialled.
+    pub(super) dialled: Arc<Callers>,
     pub(super) authenticator: Option<Authenticator>,
     pub(super) gate: Arc<Gate>,
     /// Calls that wait to be taken by `next_call`.
@@ -79,6 +82,7 @@ impl Stack {
             layer: Arc::new(DialogLayer::new(endpoint.inner.clone())),
             ports: Ports::new(listens_at.ip(), config.rtp_ports.clone()),
             admission: Admission::new(config.inbound.max_pending, config.inbound.max_pending_per_source),
+            dialled: Arc::default(),
             authenticator: config.inbound.digest.clone().map(Authenticator::new),
             gate,
             listens_at,
@@ -202,6 +206,9 @@ async fn handle(stack: Arc<Stack>, mut transaction: Transaction) {
         if let Err(error) = dialog.handle(&mut transaction).await {
             tracing::debug!(%error, "a request inside a dialog failed");
         }
+        if transaction.last_response.is_none() {
+            not_now(&mut transaction).await;
+        }
         return;
     }
     let starts_a_call = transaction.original.method == Method::Invite && !names_a_call(&transaction.original);
@@ -210,6 +217,18 @@ async fn handle(stack: Arc<Stack>, mut transaction: Transaction) {
     }
     // Its call has ended since the door let it pass.
     if let Err(error) = transaction.reply(StatusCode::CallTransactionDoesNotExist).await {
+        tracing::debug!(%error, "a request could not be answered");
+    }
+}
+
+/// Answers what the stack passes over: most requests before the call is answered, and those that
+/// come after later ones. Without an answer they would be repeated for half a minute.
+async fn not_now(transaction: &mut Transaction) {
+    if transaction.original.method == Method::Ack {
+        return;
+    }
+    let Refusal { status, headers } = Refusal::not_now();
+    if let Err(error) = transaction.reply_with(status, headers, None).await {
         tracing::debug!(%error, "a request could not be answered");
     }
 }

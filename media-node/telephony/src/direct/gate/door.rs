@@ -22,6 +22,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 /// Seconds after which a caller that was turned away may try again.
 const RETRY_AFTER: &str = "5";
+/// The same for a request that came at the wrong moment; RFC 3311 wants up to ten.
+const RETRY_SOON: &str = "2";
 
 /// Sits between the stack's transports and its transactions.
 pub(in crate::direct) struct Door {
@@ -55,6 +57,12 @@ impl From<NoPlace> for Refusal {
 }
 
 impl Refusal {
+    /// 500 with a time to wait: the call is not yet at a point where this makes sense.
+    pub(in crate::direct) fn not_now() -> Self {
+        let headers = vec![Header::RetryAfter(RETRY_SOON.into())];
+        Self { status: StatusCode::ServerInternalError, headers }
+    }
+
     /// 503: no place free at the moment.
     pub(in crate::direct) fn busy() -> Self {
         let headers = vec![Header::RetryAfter(RETRY_AFTER.into())];
@@ -175,7 +183,10 @@ impl Case<'_> {
             return None;
         }
         if self.stack.layer.get_dialog(&id).is_none() {
-            return Some(StatusCode::CallTransactionDoesNotExist.into());
+            // The stack has no dialog for a call of ours before its answer.
+            let rings = self.stack.dialled.know_named(&id.call_id, &id.local_tag);
+            let unknown = || StatusCode::CallTransactionDoesNotExist.into();
+            return Some(if rings { Refusal::not_now().into() } else { unknown() });
         }
         // Who knows both tags is in the call, whatever its address.
         self.stack.gate.note_peer(self.source);
