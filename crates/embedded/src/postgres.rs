@@ -31,7 +31,7 @@ pub enum Durability {
 pub struct Postgres {
     supervisor: Supervisor,
     port: u16,
-    password: String,
+    home: Home,
 }
 
 impl Postgres {
@@ -51,8 +51,9 @@ impl Postgres {
         let home = Home::prepare(directory, durability)?;
         let mut last = None;
         for _ in 0..START_ATTEMPTS {
-            match home.launch().await {
-                Ok(server) => return Ok(server),
+            let port = system::free_port()?;
+            match home.launch(port).await {
+                Ok(supervisor) => return Ok(Self { supervisor, port, home }),
                 Err(error) => last = Some(error),
             }
         }
@@ -62,7 +63,7 @@ impl Postgres {
     /// The address of `database` on this server, as its superuser.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://talkif:{}@127.0.0.1:{}/{database}", self.password, self.port)
+        format!("postgres://talkif:{}@127.0.0.1:{}/{database}", self.home.password, self.port)
     }
 
     /// The loopback port.
@@ -85,6 +86,33 @@ impl Postgres {
         }
     }
 
+    /// The supervising shell; the server and its processes are below it.
+    #[must_use]
+    pub fn supervisor_pid(&self) -> u32 {
+        self.supervisor.pid()
+    }
+
+    /// Starts a server that was killed again, at the same address and with the same data.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub async fn restart(&mut self) -> Result<(), EmbeddedError> {
+        self.supervisor.stop();
+        let mut last = None;
+        for _ in 0..START_ATTEMPTS {
+            match self.home.launch(self.port).await {
+                Ok(supervisor) => {
+                    self.supervisor = supervisor;
+                    return Ok(());
+                }
+                // Postgres does not start while a killed server's last process still ends.
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        last.map_or(Ok(()), Err)
+    }
+
     /// Stops the server: fast shutdown, then kill. Blocks up to a few seconds.
     pub fn stop(mut self) {
         self.supervisor.stop();
@@ -92,6 +120,7 @@ impl Postgres {
 }
 
 /// A prepared data directory.
+#[derive(Debug)]
 struct Home {
     server: PathBuf,
     directory: PathBuf,
@@ -120,8 +149,7 @@ impl Home {
         Ok(Self { server, directory, data, user, password, durability })
     }
 
-    async fn launch(&self) -> Result<Postgres, EmbeddedError> {
-        let port = system::free_port()?;
+    async fn launch(&self, port: u16) -> Result<Supervisor, EmbeddedError> {
         let log = self.directory.join("postgres.log");
         let mut supervisor = Supervisor::start(Server {
             program: &self.server,
@@ -132,7 +160,7 @@ impl Home {
         })?;
         let url = format!("postgres://talkif:{}@127.0.0.1:{port}/postgres", self.password);
         wait_until_ready(&mut supervisor, &url, &log).await?;
-        Ok(Postgres { supervisor, port, password: self.password.clone() })
+        Ok(supervisor)
     }
 
     fn arguments(&self, port: u16) -> Vec<String> {

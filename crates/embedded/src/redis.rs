@@ -3,7 +3,7 @@
 use crate::EmbeddedError;
 use crate::supervisor::{Server, Supervisor};
 use crate::system::{self, RunAs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,6 +19,17 @@ pub struct Redis {
     supervisor: Supervisor,
     port: u16,
     password: String,
+    home: Home,
+}
+
+/// A prepared directory.
+#[derive(Debug)]
+struct Home {
+    program: PathBuf,
+    directory: PathBuf,
+    configuration: PathBuf,
+    throwaway: bool,
+    user: RunAs,
 }
 
 impl Redis {
@@ -51,17 +62,25 @@ impl Redis {
         let (port, password) = (system::free_port()?, system::random_hex(16));
         let configuration = directory.join("redis.conf");
         system::private_file(&configuration, &settings(port, &password, &directory), &user)?;
-        let log = directory.join("redis.log");
-        let mut supervisor = Supervisor::start(Server {
-            program: &program,
-            arguments: vec![configuration.display().to_string()],
-            log: &log,
-            user: &user,
-            scratch: throwaway.then_some(directory.as_path()),
-        })?;
-        let url = address(port, &password, 0);
-        wait_until_ready(&mut supervisor, &url, &log).await?;
-        Ok(Self { supervisor, port, password })
+        let home = Home { program, directory, configuration, throwaway, user };
+        let supervisor = home.launch(&address(port, &password, 0)).await?;
+        Ok(Self { supervisor, port, password, home })
+    }
+
+    /// The supervising shell; the server is below it.
+    #[must_use]
+    pub fn supervisor_pid(&self) -> u32 {
+        self.supervisor.pid()
+    }
+
+    /// Starts a server that was killed again, empty, at the same address.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn restart(&mut self) -> Result<(), EmbeddedError> {
+        self.supervisor.stop();
+        self.supervisor = self.home.launch(&self.url()).await?;
+        Ok(())
     }
 
     /// The address of this server's database 0.
@@ -90,6 +109,21 @@ impl Redis {
     /// Stops the server. Blocks up to a few seconds.
     pub fn stop(mut self) {
         self.supervisor.stop();
+    }
+}
+
+impl Home {
+    async fn launch(&self, url: &str) -> Result<Supervisor, EmbeddedError> {
+        let log = self.directory.join("redis.log");
+        let mut supervisor = Supervisor::start(Server {
+            program: &self.program,
+            arguments: vec![self.configuration.display().to_string()],
+            log: &log,
+            user: &self.user,
+            scratch: self.throwaway.then_some(self.directory.as_path()),
+        })?;
+        wait_until_ready(&mut supervisor, url, &log).await?;
+        Ok(supervisor)
     }
 }
 

@@ -121,6 +121,11 @@ impl Supervisor {
         Ok(Self { shell })
     }
 
+    /// The shell.
+    pub(crate) fn pid(&self) -> u32 {
+        self.shell.id()
+    }
+
     /// The exit status, if the server has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<String> {
         match self.shell.try_wait() {

@@ -13,6 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 const TICK: Duration = Duration::from_millis(20);
 /// Without a packet for so long the line is quiet.
 const QUIET_AFTER: Duration = Duration::from_millis(80);
+/// A carrier ends a call when no media came for so long: the far end has died.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 /// No call lasts longer.
 const LONGEST: Duration = Duration::from_secs(900);
 
@@ -29,11 +31,26 @@ pub(super) struct Call {
 struct Moment {
     answered: Instant,
     last_loud: Option<Instant>,
+    last_packet: Instant,
+    packets: u64,
 }
 
 impl Moment {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.answered.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn starts() -> Self {
+        Self { answered: Instant::now(), last_loud: None, last_packet: Instant::now(), packets: 0 }
+    }
+
+    /// Whether packets have stopped coming for good.
+    fn dead(&mut self, packets: u64) -> bool {
+        if packets != self.packets {
+            self.packets = packets;
+            self.last_packet = Instant::now();
+        }
+        self.last_packet.elapsed() > MEDIA_TIMEOUT
     }
 
     fn loud(&self) -> bool {
@@ -45,19 +62,20 @@ impl Call {
     /// Talks until one side hangs up; the dialog is over afterwards.
     pub(super) async fn run(mut self) {
         let by = self.converse().await;
+        let packets = self.line.packets();
+        self.entry.update(|record| record.packets = packets);
+        // Before BYE: a far end that has died takes half a minute not to answer it.
+        self.entry.hung_up(by);
         if by == Side::Phone && self.dialog.bye().await.is_err() {
             tracing::debug!("the far end did not answer BYE");
         }
-        let packets = self.line.packets();
-        self.entry.update(|record| record.packets = packets);
-        self.entry.hung_up(by);
     }
 
     async fn converse(&mut self) -> Side {
         let mut ticks = interval(TICK);
         // A late tick is made up for, so that the stream keeps its rate.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut moment = Moment { answered: Instant::now(), last_loud: None };
+        let mut moment = Moment::starts();
         while moment.answered.elapsed() < LONGEST {
             tokio::select! {
                 biased;
@@ -67,6 +85,9 @@ impl Call {
                 },
                 _ = ticks.tick() => {
                     self.line.tick().await;
+                    if moment.dead(self.line.packets().received) {
+                        return Side::Phone;
+                    }
                     let line = persona::Line { loud: moment.loud(), speaking: self.line.mouth.is_speaking() };
                     let acts = self.persona.tick(moment.now_ms(), line);
                     if self.perform(acts, moment.now_ms()) {

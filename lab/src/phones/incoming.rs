@@ -9,7 +9,7 @@ use super::{CarrierError, Phone};
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Header, StatusCode};
+use rsipstack::sip::{Header, Request, StatusCode};
 use rsipstack::transaction::transaction::Transaction;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,8 @@ pub(super) async fn answer(carrier: Arc<Inner>, transaction: Transaction) {
     let number = number_of(Some(request.uri.clone()));
     let phone = carrier.phones.at(&number);
     let call_id = request.call_id_header().map(|id| id.value().to_owned()).unwrap_or_default();
-    let record = CallRecord::new(Side::Product, &number, &caller_of(request), &call_id, phone.persona);
+    let mut record = CallRecord::new(Side::Product, &number, &caller_of(request), &call_id, phone.persona);
+    record.talkif_call = talkif_call(request);
     if let Err((challenge, tried)) = carrier.authenticate(request) {
         if tried {
             carrier.log.open(record).failed(CallResult::Unauthorized, Some(407));
@@ -44,6 +45,13 @@ pub(super) async fn answer(carrier: Arc<Inner>, transaction: Transaction) {
         tracing::warn!(%error, "a phone failed");
         entry.failed(CallResult::Refused, Some(500));
     }
+}
+
+fn talkif_call(request: &Request) -> Option<String> {
+    request.headers.iter().find_map(|header| match header {
+        Header::Other(name, value) if name.eq_ignore_ascii_case("X-Talkif-Call") => Some(value.clone()),
+        _ => None,
+    })
 }
 
 async fn ring(
@@ -80,10 +88,11 @@ async fn ring(
 
 /// Rings as long as this phone does; true if the caller gave up meanwhile.
 async fn canceled_while_ringing(carrier: &Inner, phone: Phone, states: &mut DialogStateReceiver) -> bool {
-    let ring = match phone.persona {
+    let usual = match phone.persona {
         PersonaKind::NoAnswer => LONGEST_RING,
-        _ => phone.ring_ms.map_or(carrier.options.ring, Duration::from_millis),
+        _ => carrier.options.ring,
     };
+    let ring = phone.ring_ms.map_or(usual, Duration::from_millis);
     let canceled = async {
         loop {
             match states.recv().await {

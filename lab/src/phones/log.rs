@@ -79,6 +79,8 @@ pub struct CallRecord {
     pub from: String,
     /// SIP Call-ID.
     pub sip_call_id: String,
+    /// `X-Talkif-Call` of the INVITE: which call the product says this is.
+    pub talkif_call: Option<String>,
     /// Who is behind the number.
     pub persona: PersonaKind,
     /// What it came to.
@@ -122,6 +124,7 @@ impl CallRecord {
             number: number.into(),
             from: from.into(),
             sip_call_id: sip_call_id.into(),
+            talkif_call: None,
             persona,
             result: Result::Ringing,
             status: None,
