@@ -1,13 +1,39 @@
 //! The agent's side of a room: signalling, peer connections, Opus, and the leg made of them.
+//!
+//! Everything that decides is a machine without IO: `core` puts together `peer` (the two peer
+//! connections), `progress` (what the room tells about the call), `recovery` (what to do when the
+//! way to the server is lost), `keys` and `audio`. Around it lie `signalling`, the sockets and one
+//! `task` for each leg.
+//!
+//! Our two peer connections are LiveKit's protocol up to version 16: the newer one with a single
+//! connection has the server ask for offers without a change, which str0m cannot make.
 
+mod audio;
+mod core;
+mod entry;
+mod keys;
+mod leg;
+mod peer;
+mod progress;
+mod recovery;
+mod shared;
+mod signalling;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use self::core::Core;
 use crate::control::SipControl;
-use async_trait::async_trait;
-use std::collections::BTreeMap;
-use std::convert::Infallible;
+use entry::{Entry, enter};
+use progress::Progress;
+use shared::Shared;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use talkif_model::Direction;
-use talkif_telephony::{CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, TransferError};
+use task::Task;
+use tokio::sync::mpsc;
+
+pub use leg::RoomLeg;
 
 /// What a leg in a room needs to know.
 #[derive(Clone)]
@@ -22,7 +48,7 @@ pub struct RoomLegConfig {
     pub sip_identity: String,
     /// Who calls whom.
     pub direction: Direction,
-    /// After so much ringing the leg gives up.
+    /// After so much ringing, and some seconds more, the leg gives up by itself.
     pub max_ring: Duration,
 }
 
@@ -35,62 +61,34 @@ pub enum OpenError {
     /// No socket for media.
     #[error("no media socket: {0}")]
     Socket(#[from] std::io::Error),
+    /// The codec did not start.
+    #[error("no codec")]
+    Codec,
 }
 
-/// A leg in a room.
-pub struct RoomLeg(Infallible);
-
-/// Enters the room; an outbound call is placed at once.
+/// Enters the room; an outbound call is placed at once. The leg frees the room when it has ended
+/// or is dropped.
 ///
 /// # Errors
-/// If the room cannot be entered.
-#[allow(clippy::unused_async)]
+/// If the room cannot be entered; it is left as it was.
 pub async fn open(config: RoomLegConfig, control: Arc<dyn SipControl>) -> Result<RoomLeg, OpenError> {
-    drop((config, control));
-    Err(OpenError::Signalling("being built".to_owned()))
-}
-
-impl RoomLeg {
-    /// The latest attributes of the person's participant: `sip.callID`, `sip.phoneNumber`, `sip.h.…`.
-    #[must_use]
-    pub fn attributes(&self) -> BTreeMap<String, String> {
-        match self.0 {}
-    }
-}
-
-#[async_trait]
-impl CallLeg for RoomLeg {
-    fn id(&self) -> &str {
-        match self.0 {}
-    }
-    fn sample_rate(&self) -> u32 {
-        match self.0 {}
-    }
-    async fn event(&mut self) -> LegEvent {
-        match self.0 {}
-    }
-    fn receive(&mut self, _: &mut [i16]) -> Received {
-        match self.0 {}
-    }
-    fn send(&mut self, _: &[i16]) {
-        match self.0 {}
-    }
-    async fn answer(&mut self) -> Result<(), LegError> {
-        match self.0 {}
-    }
-    async fn reject(&mut self, _: Rejection) -> Result<(), LegError> {
-        match self.0 {}
-    }
-    fn hang_up(&mut self) {
-        match self.0 {}
-    }
-    fn send_dtmf(&mut self, _: &str) {
-        match self.0 {}
-    }
-    async fn transfer(&mut self, _: &str) -> Result<(), TransferError> {
-        match self.0 {}
-    }
-    fn quality(&self) -> LegQuality {
-        match self.0 {}
-    }
+    let voice = shared::new_voice().ok_or(OpenError::Codec)?;
+    let Entry { signalling, join, peer, sockets } = enter(&config.url, &config.token).await?;
+    let now = Instant::now();
+    let progress = Progress::new(config.direction, config.sip_identity.clone(), config.max_ring, now);
+    let core = Core::enter(config.sip_identity.clone(), progress, peer, &join, now);
+    let shared = Arc::new(Shared::new(core, sockets, now));
+    let (commands_in, commands) = mpsc::unbounded_channel();
+    let (events, events_out) = mpsc::unbounded_channel();
+    let (room, place) = (config.room.clone(), config.direction == Direction::Outbound);
+    let task = Task {
+        config,
+        control: Arc::clone(&control),
+        shared: Arc::clone(&shared),
+        signalling,
+        commands,
+        events,
+    };
+    tokio::spawn(task.run(place));
+    Ok(RoomLeg { room, control, shared, voice, commands: commands_in, events: events_out, ended: false })
 }

@@ -1,0 +1,296 @@
+//! Whole legs against a server on loopback, in real time.
+
+use super::server::{Server, until};
+use crate::control::{PlaceError, SipControl};
+use crate::room::audio::{Encoder, FRAME};
+use crate::room::{OpenError, RoomLeg, RoomLegConfig, open};
+use async_trait::async_trait;
+use livekit_protocol::DisconnectReason;
+use livekit_protocol::data_packet::Value;
+use livekit_protocol::leave_request::Action;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use talkif_call_engine::io::LegEnd;
+use talkif_model::Direction;
+use talkif_telephony::{CallLeg, FRAME as TICK, LegEvent, Received, Rejection, TransferError};
+use tokio::sync::Notify;
+use tokio::time::{interval, timeout};
+
+/// LiveKit's API as a test wants it.
+#[derive(Default)]
+struct Control {
+    log: Mutex<Vec<&'static str>>,
+    placed: Mutex<Option<Result<(), PlaceError>>>,
+    decided: Notify,
+}
+
+impl Control {
+    fn decide(&self, result: Result<(), PlaceError>) {
+        *self.placed.lock().unwrap() = Some(result);
+        self.decided.notify_one();
+    }
+
+    fn log(&self) -> Vec<&'static str> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn note(&self, what: &'static str) {
+        self.log.lock().unwrap().push(what);
+    }
+}
+
+#[async_trait]
+impl SipControl for Control {
+    async fn place(&self) -> Result<(), PlaceError> {
+        self.note("place");
+        self.decided.notified().await;
+        self.placed.lock().unwrap().take().unwrap()
+    }
+
+    async fn remove(&self) {
+        self.note("remove");
+    }
+
+    async fn transfer(&self, to: &str) -> Result<(), TransferError> {
+        assert_eq!(to, "+12125550111");
+        Err(TransferError { sip_status: Some(603) })
+    }
+
+    async fn close(&self) {
+        self.note("close");
+    }
+}
+
+/// A leg that is served every 20 ms, as a session does it.
+struct Agent {
+    leg: RoomLeg,
+    control: Arc<Control>,
+    heard: usize,
+}
+
+fn config(server: &Server, direction: Direction) -> RoomLegConfig {
+    RoomLegConfig {
+        url: server.url.clone(),
+        token: "token".to_owned(),
+        room: "room".to_owned(),
+        sip_identity: "person".to_owned(),
+        direction,
+        max_ring: Duration::from_secs(30),
+    }
+}
+
+impl Agent {
+    async fn enter(server: &Server, direction: Direction) -> Self {
+        let control = Arc::<Control>::default();
+        let leg = open(config(server, direction), Arc::clone(&control) as _).await.unwrap();
+        Self { leg, control, heard: 0 }
+    }
+
+    /// A call in which both sides talk.
+    async fn talking(server: &Server) -> Self {
+        let mut agent = Self::enter(server, Direction::Outbound).await;
+        server.status("active");
+        server.heard_by_person();
+        assert_eq!(agent.event().await, LegEvent::Answered);
+        agent.until("both are heard", |agent| agent.heard > 5 && server.seen(|seen| seen.heard) > 5, server).await;
+        agent
+    }
+
+    async fn event(&mut self) -> LegEvent {
+        timeout(Duration::from_secs(30), self.leg.event()).await.expect("something happens")
+    }
+
+    async fn ends(&mut self) -> (LegEnd, Option<u16>) {
+        loop {
+            if let LegEvent::Ended { how, sip_status } = self.event().await {
+                return (how, sip_status);
+            }
+        }
+    }
+
+    /// Serves the leg, and the person speaks, until `done`.
+    async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool, server: &Server) {
+        let packet = Encoder::new().unwrap().encode(&[3_000; FRAME]).unwrap().to_vec();
+        let mut ticks = interval(TICK);
+        let served = timeout(Duration::from_secs(30), async {
+            while !done(self) {
+                ticks.tick().await;
+                let mut frame = [0; FRAME];
+                if self.leg.receive(&mut frame) == Received::Audio {
+                    self.heard += 1;
+                }
+                self.leg.send(&[2_000; FRAME]);
+                server.voice(&packet);
+            }
+        });
+        assert!(served.await.is_ok(), "{what}: {} frames", self.heard);
+    }
+
+    /// The room is free: the person is removed, the room closed, and the agent gone.
+    async fn freed(&self, server: &Server) {
+        until("the room is closed", || self.control.log().ends_with(&["remove", "close"])).await;
+        until("the agent leaves", || server.count("leave") == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn an_outbound_call_publishes_subscribes_and_talks_from_the_answer_on() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::enter(&server, Direction::Outbound).await;
+    assert_eq!(agent.leg.id(), "room");
+    server.status("ringing");
+    assert_eq!(agent.event().await, LegEvent::Ringing);
+    assert_eq!(agent.leg.id(), "abc@carrier");
+    assert_eq!(agent.leg.attributes()["sip.phoneNumber"], "+12125550100");
+    until("all is negotiated", || server.count("subscribe") == 1 && server.count("answer") == 2).await;
+    agent.leg.send(&[2_000; FRAME]);
+    server.status("active");
+    server.heard_by_person();
+    assert_eq!(agent.event().await, LegEvent::Answered);
+    agent.until("the agent is heard", |_| server.seen(|seen| seen.heard) > 10, &server).await;
+    agent.until("the person is heard", |agent| agent.heard > 10, &server).await;
+    agent.leg.hang_up();
+    assert_eq!(agent.ends().await, (LegEnd::LocalHangup, None));
+    agent.freed(&server).await;
+    assert_eq!(agent.control.log(), ["place", "remove", "close"]);
+    let log = server.seen(|seen| seen.log.clone());
+    let at = |what: &str| log.iter().position(|done| done == what).unwrap();
+    assert!(at("join") < at("add track") && at("add track") < at("offer with voice"), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_refused_call_ends_with_its_status_and_frees_the_room() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::enter(&server, Direction::Outbound).await;
+    agent.control.decide(Err(PlaceError::Status(486)));
+    assert_eq!(agent.ends().await, (LegEnd::Busy, Some(486)));
+    agent.freed(&server).await;
+}
+
+#[tokio::test]
+async fn an_inbound_call_is_published_only_when_it_is_answered() {
+    let server = Server::start(Some("ringing")).await;
+    let mut agent = Agent::enter(&server, Direction::Inbound).await;
+    assert_eq!(agent.leg.id(), "abc@carrier");
+    until("the channels are negotiated", || server.count("offer") == 1).await;
+    assert_eq!(server.count("add track"), 0);
+    agent.leg.answer().await.unwrap();
+    until("the voice is negotiated", || server.count("offer with voice") == 1).await;
+    assert_eq!(server.count("add track"), 1);
+    server.heard_by_person();
+    server.status("active");
+    assert_eq!(agent.event().await, LegEvent::Answered);
+    assert!(agent.leg.answer().await.is_err(), "it is answered already");
+    server.status("hangup");
+    assert_eq!(agent.ends().await, (LegEnd::RemoteHangup, None));
+    agent.freed(&server).await;
+    assert!(!agent.control.log().contains(&"place"));
+}
+
+#[tokio::test]
+async fn a_refused_caller_is_removed_and_never_hears_us() {
+    let server = Server::start(Some("ringing")).await;
+    let mut agent = Agent::enter(&server, Direction::Inbound).await;
+    agent.leg.reject(Rejection::Busy).await.unwrap();
+    assert_eq!(agent.ends().await, (LegEnd::LocalHangup, Some(486)));
+    agent.freed(&server).await;
+    assert_eq!(server.count("add track"), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_leg_frees_the_room() {
+    let server = Server::start(None).await;
+    let agent = Agent::talking(&server).await;
+    let Agent { leg, control, .. } = agent;
+    drop(leg);
+    until("the room is closed", || control.log().ends_with(&["remove", "close"])).await;
+    until("the agent leaves", || server.count("leave") == 1).await;
+}
+
+#[tokio::test]
+async fn keys_go_both_ways_and_a_refused_transfer_leaves_the_call() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.key("d");
+    assert_eq!(agent.event().await, LegEvent::Dtmf('D'));
+    agent.leg.send_dtmf("1D");
+    until("the keys arrive", || server.seen(|seen| seen.messages.len()) == 2).await;
+    let digits = server.seen(|seen| seen.messages.iter().map(digit).collect::<Vec<_>>());
+    assert_eq!(digits, ["1", "d"]);
+    let refusal = agent.leg.transfer("+12125550111").await.unwrap_err();
+    assert_eq!(refusal.sip_status, Some(603));
+    let before = agent.heard;
+    agent.until("the person is still heard", |agent| agent.heard > before + 10, &server).await;
+}
+
+fn digit(packet: &livekit_protocol::DataPacket) -> String {
+    match &packet.value {
+        Some(Value::SipDtmf(dtmf)) => dtmf.digit.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_socket_is_resumed_and_the_call_goes_on_and_can_end() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.hang();
+    agent.until("the session is resumed", |_| server.count("resume") == 1, &server).await;
+    let (heard, said) = (agent.heard, server.seen(|seen| seen.heard));
+    let both = |agent: &Agent| agent.heard > heard + 20 && server.seen(|seen| seen.heard) > said + 20;
+    agent.until("both are heard again", both, &server).await;
+    assert_eq!((server.count("join"), server.count("add track")), (1, 1), "nothing is begun anew");
+    server.status("hangup");
+    assert_eq!(agent.ends().await, (LegEnd::RemoteHangup, None));
+    agent.freed(&server).await;
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_has_forgotten_is_entered_and_published_anew() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.forget();
+    server.hang();
+    agent.until("the room is entered anew", |_| server.count("join") == 2, &server).await;
+    server.status("active");
+    let (heard, said) = (agent.heard, server.seen(|seen| seen.heard));
+    let both = |agent: &Agent| agent.heard > heard + 20 && server.seen(|seen| seen.heard) > said + 20;
+    agent.until("both are heard again", both, &server).await;
+    assert_eq!((server.count("add track"), server.count("offer with voice")), (2, 2));
+    agent.leg.hang_up();
+    assert_eq!(agent.ends().await, (LegEnd::LocalHangup, None));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_resume_or_to_enter_anew_gets_what_it_asks_for() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.leave(DisconnectReason::ConnectionTimeout, Action::Resume);
+    agent.until("the session is resumed", |_| server.count("resume") == 1, &server).await;
+    agent.until("a new path is offered", |_| server.count("offer with voice") == 2, &server).await;
+    let said = server.seen(|seen| seen.heard);
+    agent.until("the agent is heard", |_| server.seen(|seen| seen.heard) > said + 20, &server).await;
+    server.leave(DisconnectReason::StateMismatch, Action::Reconnect);
+    agent.until("the room is entered anew", |_| server.count("join") == 2, &server).await;
+}
+
+#[tokio::test]
+async fn a_deleted_room_ends_the_call() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.leave(DisconnectReason::RoomDeleted, Action::Disconnect);
+    let detail = "LiveKit: ROOM_DELETED".to_owned();
+    assert_eq!(agent.ends().await, (LegEnd::Failed { detail }, None));
+    until("the room is closed", || agent.control.log().ends_with(&["remove", "close"])).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_at_once() {
+    let server = Server::start(None).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for url in [format!("ws://{free}"), "ws://".to_owned(), "ws://no-such-host.invalid:1".to_owned()] {
+        let config = RoomLegConfig { url: url.clone(), ..config(&server, Direction::Outbound) };
+        let error = open(config, Arc::<Control>::default()).await.err().expect(&url);
+        assert!(matches!(error, OpenError::Signalling(_) | OpenError::Socket(_)), "{url}: {error}");
+    }
+}
