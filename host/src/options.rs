@@ -37,6 +37,13 @@ pub struct Options {
     /// How long a request may take until it is answered with 504 (ms, s, m)
     #[arg(long, default_value = "30s", value_parser = parse_duration)]
     pub request_timeout: Duration,
+    /// How long a client may take to send the head of its next request; its connection is closed
+    /// then (ms, s, m)
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body; it is answered with 408 then (ms, s, m)
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    pub body_timeout: Duration,
     /// The longest request body; longer ones are answered with 413 (KiB, MiB)
     #[arg(long, default_value = "2MiB", value_parser = parse_size)]
     pub max_body: usize,
@@ -46,10 +53,14 @@ pub struct Options {
     /// Instances that may exist at the same time
     #[arg(long, default_value_t = 512)]
     pub max_instances: u32,
-    /// Requests in flight; further ones wait, and are answered with 503 when that takes too long
-    #[arg(long, default_value_t = 256)]
+    /// Requests in flight; further ones wait
+    // As many as there are connections to one database: more would only wait for each other.
+    #[arg(long, default_value_t = 64)]
     pub max_requests: usize,
-    /// Connections accepted at the same time; further ones wait
+    /// How long further ones wait until they are answered with 503 (ms, s, m)
+    #[arg(long, default_value = "2s", value_parser = parse_duration)]
+    pub queue_timeout: Duration,
+    /// Connections at the same time; for each further one, that which was idle longest is closed
     #[arg(long, default_value_t = 4096)]
     pub max_connections: usize,
     /// How long requests in flight may go on after a signal to stop (ms, s, m)

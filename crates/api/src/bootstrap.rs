@@ -23,7 +23,7 @@ pub struct Bootstrap {
     pub account: String,
     /// Its home. Must be the region of the [`App`] that sets it up.
     pub home: Region,
-    /// Its requests are never forwarded to its home.
+    /// Its data may not leave its home region for any reason.
     pub strict_residency: bool,
     /// Where the edges of regions answer, this one and others.
     pub edges: Vec<(Region, String)>,

@@ -8,6 +8,7 @@ pub(crate) mod http;
 mod outbound;
 pub(crate) mod postgres;
 pub(crate) mod redis;
+mod tls;
 pub(crate) mod variables;
 
 pub use outbound::{HostPatternError, OutboundHosts};

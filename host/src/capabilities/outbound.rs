@@ -57,7 +57,7 @@ impl OutboundHosts {
     /// Whether a connection of `scheme` to `host` may be made. Without a `port` the scheme's
     /// usual one is meant.
     pub fn allow(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
-        let Ok(host) = Host::parse(host) else { return false };
+        let Some(host) = parse_host(host) else { return false };
         let port = port.or_else(|| usual_port(scheme));
         self.0.iter().any(|pattern| pattern.matches(scheme, &host, port))
     }
@@ -151,12 +151,17 @@ fn exact(host: &str) -> Result<Host, &'static str> {
     Host::parse(host).map_err(|_| "has no valid host")
 }
 
+/// A host as an address or a client names it: addresses of version 6 come with brackets or without.
+fn parse_host(host: &str) -> Option<Host> {
+    host.parse().map(Host::Ipv6).ok().or_else(|| Host::parse(host).ok())
+}
+
 fn usual_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
         "https" => Some(443),
         "postgres" => Some(5432),
-        "redis" => Some(6379),
+        "redis" | "rediss" => Some(6379),
         _ => None,
     }
 }
@@ -185,6 +190,10 @@ mod tests {
             ("http://10.0.0.0/8:8000..8010", "http://10.1.2.3:8009", true),
             ("http://10.0.0.0/8:8000..8010", "http://10.1.2.3:8010", false),
             ("http://[::1]:80", "http://[::1]:80", true),
+            ("redis://[::1]:6379", "redis://[0:0::1]:6379/3", true),
+            ("redis://[::1]:6379", "redis://[::2]:6379", false),
+            ("rediss://db", "rediss://db:6379", true),
+            ("redis://db", "rediss://db:6379", false),
             ("http://self", "http://self", false),
         ];
         for (pattern, url, expected) in cases {

@@ -4,6 +4,8 @@
 //! the probe a path for it and add a test to the module of its subject.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod edge;
+mod hostile;
 mod http;
 mod isolation;
 mod loading;
@@ -11,3 +13,4 @@ mod postgres;
 mod process;
 mod redis;
 mod support;
+mod tls;

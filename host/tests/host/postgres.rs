@@ -226,7 +226,7 @@ async fn a_wrong_password_is_a_failed_connection_without_secrets() {
 }
 
 /// Polls until no transaction is left open, for at most five seconds.
-async fn settled(region: &TestRegion) -> bool {
+pub(crate) async fn settled(region: &TestRegion) -> bool {
     for _ in 0..100 {
         let open: i64 = sqlx::query_scalar(
             "select count(*) from pg_stat_activity where datname = current_database() \

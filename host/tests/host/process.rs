@@ -1,8 +1,8 @@
 //! The program itself: its flags, its announcements, its end.
 
-use crate::support::{get, manifest, probe, probe_directory, write_manifest};
+use crate::support::{Reply, get, manifest, post, probe, probe_directory, write_manifest};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -16,6 +16,8 @@ fn command(manifest: &str) -> Command {
         .arg("--component-dir")
         .arg(probe_directory())
         .args(["--listen", "127.0.0.1:0", "--max-instances", "32"])
+        .arg("--cache-dir")
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
@@ -30,6 +32,37 @@ async fn wait_until_ready(path: &Path) -> SocketAddr {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the host did not get ready");
+}
+
+/// The program, serving the probe until it is dropped.
+pub(crate) struct Program {
+    address: SocketAddr,
+    _child: Child,
+}
+
+impl Program {
+    /// Starts it with `manifest` and `environment`.
+    pub(crate) async fn start(manifest: &str, environment: &[(&str, PathBuf)]) -> Program {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ready-p{number}-{}", std::process::id());
+        let ready_file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let child = command(manifest)
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .envs(environment.iter().map(|(name, path)| (*name, path)))
+            .spawn()
+            .unwrap();
+        let address = wait_until_ready(&ready_file).await;
+        std::fs::remove_file(&ready_file).unwrap();
+        Program { address, _child: child }
+    }
+
+    /// `POST path` with `body`.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+        post(self.address, path, body).await
+    }
 }
 
 async fn terminate(child: &Child) {

@@ -63,4 +63,13 @@ mod tests {
         assert!(!allowed("host=/run/postgresql"));
         assert!(!allowed("user=nobody"));
     }
+
+    #[test]
+    fn addresses_of_version_6_are_compared_as_addresses() {
+        let hosts = OutboundHosts::parse(&["postgres://[2001:db8::5]:5432".to_owned()]).unwrap();
+        for allowed in ["postgres://u@[2001:db8::5]:5432/db", "host=2001:db8:0::5", "hostaddr=2001:db8::5"] {
+            assert!(check(allowed, &hosts).is_ok(), "{allowed}");
+        }
+        assert!(check("postgres://u@[2001:db8::6]:5432/db", &hosts).is_err());
+    }
 }

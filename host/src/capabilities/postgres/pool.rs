@@ -4,12 +4,13 @@ use super::binding::wire::Error;
 use super::errors::{chain, connection_failed};
 use super::session::PooledSession;
 use super::{Database, Session};
+use crate::capabilities::tls::PostgresTls;
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 /// Connections per address; who comes when all are taken waits.
 const POOL_SIZE: usize = 64;
@@ -52,7 +53,7 @@ impl Database for Pools {
 fn create(address: &str) -> Result<Pool, Error> {
     let config: Config = address.parse().map_err(|error: tokio_postgres::Error| connection_failed(&error))?;
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Clean };
-    Pool::builder(Manager::from_config(config, NoTls, recycling))
+    Pool::builder(Manager::from_config(config, PostgresTls, recycling))
         .max_size(POOL_SIZE)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(WAIT_TIMEOUT))

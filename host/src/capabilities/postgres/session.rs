@@ -9,6 +9,7 @@ use super::errors::query_failed;
 use super::parameters::{SqlParameter, to_sql};
 use super::results::{column, row};
 use super::{Rows, Session, SizedRow};
+use crate::capabilities::tls::PostgresTls;
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::{Stream, StreamExt};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, RowStream, Statement};
+use tokio_postgres::{RowStream, Statement};
 
 /// Statements kept prepared per connection. Beyond that the guest builds its SQL from data, and
 /// keeping it would only fill the server's memory.
@@ -202,7 +203,7 @@ impl Drop for PooledSession {
 async fn settle(client: Object, abandoned: bool) {
     let settled = tokio::time::timeout(SETTLE_TIMEOUT, async {
         if abandoned {
-            client.cancel_token().cancel_query(NoTls).await?;
+            client.cancel_token().cancel_query(PostgresTls).await?;
         }
         client.batch_execute("ROLLBACK").await
     });

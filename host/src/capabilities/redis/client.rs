@@ -2,6 +2,7 @@
 
 use super::binding::wire::Error;
 use super::{Server, Session};
+use crate::capabilities::tls;
 use async_trait::async_trait;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, Value};
@@ -18,6 +19,7 @@ pub(super) struct Network;
 #[async_trait]
 impl Server for Network {
     async fn open(&self, address: &str) -> Result<Arc<dyn Session>, Error> {
+        tls::choose_cryptography();
         let client = Client::open(address).map_err(|_| Error::InvalidAddress)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))

@@ -10,15 +10,17 @@ mod sql;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use spin_sdk::http_service;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Requests this instance has seen: shows whether the host reuses instances.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 #[http_service]
 async fn handle(request: spin_sdk::http::Request) -> Answer {
@@ -49,6 +51,7 @@ async fn route(request: Request<Bytes>) -> Answer {
         "panic" => misbehave::panic(),
         "loop" => misbehave::spin(),
         "allocate" => misbehave::allocate(number(&request, "mib")),
+        "endless" => misbehave::endless(),
         "sleep" => misbehave::sleep(number(&request, "ms")).await,
         "large" => bytes_answer(vec![b'x'; number(&request, "bytes") as usize].into()),
         _ => text(404, format!("no probe at {path}")),
@@ -113,7 +116,7 @@ fn json_answer(value: &Value) -> Answer {
 
 fn bytes_answer(body: Bytes) -> Answer {
     let length = body.len();
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(Full::new(body).boxed_unsync());
     answer.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
     answer
 }

@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: String,
 }
 
@@ -46,7 +47,7 @@ async fn exchange(address: SocketAddr, request: http::Request<Full<Bytes>>) -> R
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();
-    let status = response.status().as_u16();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    Reply { status, body: String::from_utf8_lossy(&body).into_owned() }
+    Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
 }

@@ -4,7 +4,7 @@ mod client;
 mod probe;
 
 pub(crate) use client::Reply;
-pub(crate) use probe::{probe, probe_directory};
+pub(crate) use probe::{build, probe, probe_directory};
 
 use clap::Parser;
 use std::net::SocketAddr;
@@ -64,8 +64,17 @@ impl Host {
     /// Serves `manifest` with further command-line `arguments`.
     pub(crate) async fn start(manifest: &str, arguments: &[&str]) -> Host {
         probe();
+        Host::start_in(manifest, arguments, |_| None).await
+    }
+
+    /// Serves components that have been built, with `environment`.
+    pub(crate) async fn start_in(
+        manifest: &str,
+        arguments: &[&str],
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Host {
         let options = options(manifest, &probe_directory(), arguments);
-        let app = App::load(&options, |_| None).await.unwrap();
+        let app = App::load(&options, environment).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let limits = ServerLimits::from(&options);
@@ -88,6 +97,11 @@ impl Host {
         client::send(self.address, "POST", path, &[], body).await
     }
 
+    /// `POST path` with headers and `body`.
+    pub(crate) async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        client::send(self.address, "POST", path, headers, body).await
+    }
+
     /// `GET path` with headers.
     pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
         client::send(self.address, "GET", path, headers, "").await
@@ -98,6 +112,11 @@ impl Host {
         self.shutdown.cancel();
         self.serving.await.unwrap();
     }
+}
+
+/// `POST path` of any server.
+pub(crate) async fn post(address: SocketAddr, path: &str, body: &str) -> Reply {
+    client::send(address, "POST", path, &[], body).await
 }
 
 /// `GET path` of any server.

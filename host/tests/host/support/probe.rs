@@ -1,4 +1,5 @@
-//! The probe as a component, built with the same Cargo and into the same target directory.
+//! The probe and other guests as components, built with the same Cargo and into the same target
+//! directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +8,7 @@ use std::sync::OnceLock;
 /// The probe's file; the first call builds it.
 pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    PROBE.get_or_init(build)
+    PROBE.get_or_init(|| build("talkif-host-probe"))
 }
 
 /// Where the probe's file lies.
@@ -15,25 +16,17 @@ pub(crate) fn probe_directory() -> PathBuf {
     target_directory().join("wasm32-wasip2/guest")
 }
 
-fn build() -> PathBuf {
+/// Builds the guest of `package` and returns its file.
+pub(crate) fn build(package: &str) -> PathBuf {
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "talkif-host-probe",
-            "--target",
-            "wasm32-wasip2",
-            "--profile",
-            "guest",
-        ])
+        .args(["build", "--quiet", "-p", package, "--target", "wasm32-wasip2", "--profile", "guest"])
         .arg("--target-dir")
         .arg(target_directory())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();
-    assert!(status.success(), "the probe does not build");
-    probe_directory().join("talkif_host_probe.wasm")
+    assert!(status.success(), "{package} does not build");
+    probe_directory().join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 /// Cargo puts this test into `<target>/<profile>/deps`.
