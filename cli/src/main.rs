@@ -6,6 +6,7 @@
 
 mod api;
 mod bench;
+mod chaos;
 mod demo;
 mod deploy;
 mod interrupt;
@@ -41,6 +42,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Measure, beside rivals in the same run; write the tables to bench/.
     Bench(bench::Args),
+    /// Call hundreds of phones while processes are killed, paused and cut off; then count.
+    Chaos(chaos::Args),
     /// Run all checks and tests, as CI does.
     Test(test::Args),
 }
@@ -54,6 +57,7 @@ async fn main() -> std::process::ExitCode {
         Command::Listen(args) => listen::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Chaos(args) => chaos::run(args).await,
         Command::Test(args) => test::run(&args).await,
     };
     match outcome {

@@ -132,6 +132,8 @@ impl Stack {
             None => format!("127.0.0.1:{}", free_port().await?),
         };
         let launch = NodeLaunch {
+            name: "node",
+            rtp_ports: None,
             stores: &stores,
             secrets: &secrets,
             lab: lab.as_ref(),
@@ -169,6 +171,49 @@ impl Stack {
     /// The LiveKit between the node and the telephones, where there is one.
     pub(crate) fn livekit(&self) -> Option<&LiveKitAddress> {
         self.livekit.as_ref().map(|line| &line.address)
+    }
+
+    /// Starts a further node of the same region; whoever asked stops it, before the stack.
+    /// `rtp_ports` (`first-last`) must be nobody else's.
+    pub(crate) async fn another_node(
+        &self,
+        binaries: &Binaries,
+        name: &'static str,
+        rtp_ports: &str,
+    ) -> Result<Process> {
+        let sip = format!("127.0.0.1:{}", free_port().await?);
+        let launch = NodeLaunch {
+            name,
+            rtp_ports: Some(rtp_ports),
+            stores: &self.stores,
+            secrets: &self.secrets,
+            lab: self.lab.as_ref(),
+            sip: &sip,
+            livekit: self.livekit(),
+            artifacts: free_port().await?,
+            recordings: &self.recordings,
+        };
+        launch.start(binaries, &self.options, &self.logs).await
+    }
+
+    /// The node's process.
+    pub(crate) fn node_mut(&mut self) -> &mut Process {
+        &mut self.node
+    }
+
+    /// The process that serves the components.
+    pub(crate) fn edge_mut(&mut self) -> &mut Process {
+        &mut self.edge
+    }
+
+    /// The private Postgres, if it is ours.
+    pub(crate) fn postgres_mut(&mut self) -> Option<&mut talkif_embedded::Postgres> {
+        self.stores.postgres.as_mut()
+    }
+
+    /// The private Redis, if it is ours.
+    pub(crate) fn redis_mut(&mut self) -> Option<&mut talkif_embedded::Redis> {
+        self.stores.redis.as_mut()
     }
 
     /// The shell that supervises the node.

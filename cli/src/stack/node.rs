@@ -10,6 +10,10 @@ use std::path::Path;
 
 /// What a node is told.
 pub(super) struct NodeLaunch<'a> {
+    /// Names its log and ready file, and with this process the node.
+    pub(super) name: &'static str,
+    /// `first-last`; the node's own choice where left out.
+    pub(super) rtp_ports: Option<&'a str>,
     pub(super) stores: &'a Stores,
     pub(super) secrets: &'a Secrets,
     pub(super) lab: Option<&'a Lab>,
@@ -22,12 +26,12 @@ pub(super) struct NodeLaunch<'a> {
 impl NodeLaunch<'_> {
     /// Starts a node and returns when it is ready.
     pub(super) async fn start(&self, binaries: &Binaries, options: &Options, logs: &Path) -> Result<Process> {
-        let ready = options.state.join("node.ready");
+        let ready = options.state.join(format!("{}.ready", self.name));
         let mut command = tokio::process::Command::new(binaries.program("talkif-node")?);
         command
             .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 5).to_string()])
             .env("TALKIF_REGION", options.region.as_str())
-            .env("TALKIF_NODE_ID", format!("local-{}", std::process::id()))
+            .env("TALKIF_NODE_ID", format!("{}-{}", self.name, std::process::id()))
             .env("DATABASE_URL", &self.stores.database_url)
             .env("DIRECTORY_URL", &self.stores.directory_url)
             .env("REDIS_URL", &self.stores.redis_url)
@@ -48,6 +52,9 @@ impl NodeLaunch<'_> {
                 .env("LIVEKIT_API_KEY", &livekit.api_key)
                 .env("LIVEKIT_API_SECRET", &livekit.api_secret),
         };
+        if let Some(ports) = self.rtp_ports {
+            command.env("RTP_PORTS", ports);
+        }
         if let Some(lab) = self.lab {
             command
                 .env("DEEPGRAM_API_KEY", "lab")
@@ -57,7 +64,7 @@ impl NodeLaunch<'_> {
                 .env("CARTESIA_API_KEY", "lab")
                 .env("CARTESIA_URL", format!("ws://{}/cartesia", lab.http));
         }
-        let mut process = Process::start("node", &command, logs, &ready)?;
+        let mut process = Process::start(self.name, &command, logs, &ready)?;
         process.ready(READY_WITHIN).await?;
         Ok(process)
     }

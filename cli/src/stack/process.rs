@@ -15,6 +15,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// A running child. Dropping it ends it.
 pub(crate) struct Process {
     name: &'static str,
+    /// Under its supervisor, to start it again.
+    command: Command,
     child: Child,
     log: PathBuf,
     ready: PathBuf,
@@ -31,7 +33,17 @@ impl Process {
         let mut command = Command::from(talkif_embedded::supervised(command.as_std()));
         command.stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
-        Ok(Self { name, child, log, ready: ready.to_owned() })
+        Ok(Self { name, command, child, log, ready: ready.to_owned() })
+    }
+
+    /// Starts it again after it has ended, however it did: the same command, the same log.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.child.wait().await?;
+        if self.ready.exists() {
+            std::fs::remove_file(&self.ready)?;
+        }
+        self.child = self.command.spawn().with_context(|| format!("cannot start the {} again", self.name))?;
+        Ok(())
     }
 
     /// An error, with the end of the log, if the process has ended.
@@ -86,6 +98,11 @@ impl Process {
 
     /// Asks it to end, kills it when it has not ended `within` the given time, and waits.
     pub(crate) async fn stop(mut self, within: Duration) {
+        self.end(within).await;
+    }
+
+    /// As [`Process::stop`], for a process that may be started again.
+    pub(crate) async fn end(&mut self, within: Duration) {
         if let Some(mut pipe) = self.child.stdin.take() {
             // Fails only when the process is gone already.
             let _gone = pipe.write_all(format!("{}\n", within.as_secs()).as_bytes()).await;

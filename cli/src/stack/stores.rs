@@ -6,8 +6,10 @@ use talkif_embedded::{Postgres, Redis};
 
 /// The region's stores, private ones or those that the environment names.
 pub(super) struct Stores {
-    postgres: Option<Postgres>,
-    redis: Option<Redis>,
+    /// Ours to start and stop; `None` where the environment names one.
+    pub(super) postgres: Option<Postgres>,
+    /// The same.
+    pub(super) redis: Option<Redis>,
     pub(super) database_url: String,
     pub(super) directory_url: String,
     pub(super) redis_url: String,

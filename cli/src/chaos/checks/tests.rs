@@ -1,0 +1,205 @@
+use super::super::cast::{Kind, Wave};
+use super::super::facts::{Arrival, CallRow, DeliveryRow, Facts, Lead, LeadRow, Left, Ring, Stored};
+use super::all;
+use std::collections::BTreeSet;
+
+fn lead(number: &str, kind: Kind, wave: Wave, accepted: Option<&str>) -> Lead {
+    Lead {
+        number: number.to_owned(),
+        kind,
+        wave,
+        accepted: accepted.map(|id| (id.to_owned(), id.replace("lead", "call"))),
+        repeated: accepted.map(str::to_owned),
+        refused: accepted.is_none(),
+        odd: Vec::new(),
+        hasty: 0,
+        retries: 0,
+        canceled: false,
+    }
+}
+
+fn call(id: &str, lead: &str, number: &str) -> CallRow {
+    CallRow {
+        id: id.to_owned(),
+        lead: lead.to_owned(),
+        number: number.to_owned(),
+        attempt: 1,
+        status: "completed".to_owned(),
+        end_reason: Some("agent_completed".to_owned()),
+        outcome: Some("booked".to_owned()),
+        is_dialed: true,
+        is_started: true,
+        is_answered: true,
+        ended_us: Some(60_000_000),
+        is_leased: false,
+        endings: 1,
+    }
+}
+
+fn ring(call: &str, number: &str) -> Ring {
+    Ring {
+        number: number.to_owned(),
+        call: Some(call.to_owned()),
+        invited_us: 1_000_000,
+        last_word_us: Some(59_000_000),
+        is_over: true,
+    }
+}
+
+fn arrival(call: &str, event: &str) -> Arrival {
+    let id = format!("evt_{call}_{event}");
+    let lead = call.replace("call", "lead");
+    let (call, event) = (call.to_owned(), event.to_owned());
+    Arrival { body_id: id.clone(), id, event, call, lead, digest: 1, verified: true }
+}
+
+const EVENTS: [&str; 4] = ["lead.created", "call.started", "call.answered", "outcome.booked"];
+
+/// Two calls, one in each wave, and a lead that was refused.
+fn fine() -> Facts {
+    let leads = vec![
+        lead("+1", Kind::Callable, Wave::Rolling, Some("lead_1")),
+        lead("+2", Kind::Callable, Wave::Chaos, Some("lead_2")),
+        lead("+3", Kind::NoConsent, Wave::Chaos, None),
+    ];
+    let row = |id: &str, number: &str| LeadRow {
+        id: id.to_owned(),
+        number: number.to_owned(),
+        state: "reached".to_owned(),
+    };
+    let arrivals: Vec<Arrival> =
+        ["call_1", "call_2"].iter().flat_map(|call| EVENTS.map(|event| arrival(call, event))).collect();
+    let delivery = |arrival: &Arrival| DeliveryRow {
+        event_id: arrival.id.clone(),
+        event: arrival.event.clone(),
+        state: "delivered".to_owned(),
+        is_leased: false,
+    };
+    Facts {
+        leads,
+        rings: vec![ring("call_1", "+1"), ring("call_2", "+2")],
+        stored: Stored {
+            leads: vec![row("lead_1", "+1"), row("lead_2", "+2")],
+            calls: vec![call("call_1", "lead_1", "+1"), call("call_2", "lead_2", "+2")],
+            deliveries: arrivals.iter().map(delivery).collect(),
+        },
+        arrivals,
+        left: Left::default(),
+        slots: (4, 4),
+    }
+}
+
+/// For every rule, ways to break it.
+type Breakage = (&'static str, fn(&mut Facts));
+const BREAKAGES: &[Breakage] = &[
+    ("leads answered in the end", |facts| facts.leads[2].refused = false),
+    ("leads answered in the end", |facts| facts.leads.clear()),
+    ("leads answered only as documented", |facts| facts.leads[0].odd.push("500 internal".to_owned())),
+    ("leads answered only as documented", |facts| facts.leads[0].hasty = 1),
+    ("leads that must be refused", |facts| facts.leads[2].refused = false),
+    ("leads that must be refused", |facts| facts.stored.leads[1].number = "+3".to_owned()),
+    ("held leads that their owner canceled", |facts| facts.leads[1].kind = Kind::Quiet),
+    ("webhooks that name their call's lead", |facts| facts.arrivals[4].lead = "lead_1".to_owned()),
+    ("accepted leads that are stored", |facts| facts.stored.leads.truncate(1)),
+    ("accepted leads that are stored", |facts| facts.stored.leads[1].id = "lead_1".to_owned()),
+    ("repeated requests answered with the same lead", |facts| {
+        facts.leads[0].repeated = Some("lead_9".to_owned());
+    }),
+    ("stored leads that are one request's alone", |facts| {
+        let twin = LeadRow { id: "lead_9".to_owned(), ..facts.stored.leads[0].clone() };
+        facts.stored.leads.push(twin);
+    }),
+    ("stored leads that are one request's alone", |facts| facts.leads[0].accepted = None),
+    ("accepted leads with one terminal state", |facts| facts.stored.leads[0].state = "queued".to_owned()),
+    ("accepted leads with one terminal state", |facts| facts.stored.leads.truncate(1)),
+    ("calls with one terminal state, written once", |facts| {
+        facts.stored.calls[0].status = "ringing".to_owned()
+    }),
+    ("calls with one terminal state, written once", |facts| facts.stored.calls[0].end_reason = None),
+    ("calls with one terminal state, written once", |facts| facts.stored.calls[0].endings = 2),
+    ("calls with one terminal state, written once", |facts| facts.stored.calls[0].endings = 0),
+    ("leads whose attempts count from 1 without a gap", |facts| facts.stored.calls[0].attempt = 2),
+    ("leases left behind", |facts| facts.stored.calls[0].is_leased = true),
+    ("leases left behind", |facts| facts.stored.deliveries[0].is_leased = true),
+    ("calls not cut by a rolling restart", |facts| {
+        facts.stored.calls[0].end_reason = Some("agent_crashed".to_owned());
+    }),
+    ("calls whose phone rang once", |facts| facts.rings.push(ring("call_1", "+1"))),
+    ("calls whose phone rang once", |facts| facts.rings.clear()),
+    ("rings that the database allowed first", |facts| facts.stored.calls[0].is_dialed = false),
+    ("rings that the database allowed first", |facts| facts.rings[0].call = Some("call_9".to_owned())),
+    ("rings that the database allowed first", |facts| facts.rings[0].number = "+2".to_owned()),
+    ("numbers rung once an attempt at most", |facts| facts.rings.push(ring("call_9", "+1"))),
+    ("phones that must not ring", |facts| facts.rings.push(ring("call_9", "+3"))),
+    ("rings before their call had ended", |facts| facts.rings[0].invited_us = 63_000_000),
+    ("calls in which nobody spoke after the end", |facts| facts.rings[0].last_word_us = Some(63_000_000)),
+    ("phones that were hung up", |facts| facts.rings[0].is_over = false),
+    ("webhooks whose signature verifies", |facts| facts.arrivals[3].verified = false),
+    ("webhooks whose signature verifies", |facts| facts.arrivals.clear()),
+    ("events whose repeats are the same", |facts| {
+        let other = Arrival { digest: 2, ..facts.arrivals[0].clone() };
+        facts.arrivals.push(other);
+    }),
+    ("events whose repeats are the same", |facts| facts.arrivals[0].body_id = "evt_9".to_owned()),
+    ("happenings told under one id", |facts| {
+        let other =
+            Arrival { id: "evt_9".to_owned(), body_id: "evt_9".to_owned(), ..facts.arrivals[1].clone() };
+        facts.arrivals.push(other);
+    }),
+    ("happenings that were told", |facts| drop(facts.arrivals.remove(0))),
+    ("happenings that were told", |facts| drop(facts.arrivals.remove(7))),
+    ("deliveries that arrived and are marked so", |facts| drop(facts.arrivals.remove(2))),
+    ("deliveries that arrived and are marked so", |facts| {
+        facts.stored.deliveries[0].state = "dead".to_owned()
+    }),
+    ("calls told in order", |facts| facts.arrivals.swap(0, 1)),
+    ("calls with one outcome", |facts| facts.arrivals.push(arrival("call_1", "outcome.no_answer"))),
+    ("dialled calls whose outcome was told", |facts| drop(facts.arrivals.remove(3))),
+    ("slots that are free again", |facts| facts.slots = (3, 4)),
+    ("processes that ended by themselves", |facts| facts.left.fallen.push("the node ended".to_owned())),
+    ("nodes still on record", |facts| facts.left.nodes.push("node-1".to_owned())),
+    ("processes left behind", |facts| facts.left.processes.push("7 talkif-node".to_owned())),
+    ("unfinished recordings left behind", |facts| facts.left.unfinished_files.push("x.rec.part".to_owned())),
+    ("recordings that no call knows", |facts| facts.left.unnamed_recordings.push("x.rec".to_owned())),
+    ("calls whose recording is gone", |facts| facts.left.missing_recordings.push("x.rec".to_owned())),
+];
+
+#[test]
+fn a_run_without_fault_passes_every_check() {
+    for check in all(&fine()) {
+        assert!(check.holds(), "{check:?}");
+    }
+}
+
+#[test]
+fn every_breakage_fails_its_check() {
+    for (name, break_it) in BREAKAGES {
+        let mut facts = fine();
+        break_it(&mut facts);
+        let check = all(&facts).into_iter().find(|check| check.name == *name).unwrap();
+        assert!(!check.holds(), "{name} did not notice");
+    }
+}
+
+#[test]
+fn every_check_can_fail() {
+    let breakable: BTreeSet<&str> = BREAKAGES.iter().map(|(name, _)| *name).collect();
+    let names: BTreeSet<&str> = all(&fine()).iter().map(|check| check.name).collect();
+    assert_eq!(names, breakable);
+}
+
+#[test]
+fn repeats_of_a_webhook_are_allowed_at_any_time() {
+    let mut facts = fine();
+    let again = facts.arrivals[0].clone();
+    facts.arrivals.push(again);
+    assert!(all(&facts).iter().all(super::Check::holds));
+}
+
+#[test]
+fn a_canceled_lead_ends_its_call_without_a_dialer() {
+    let mut facts = fine();
+    let canceled = CallRow { status: "canceled".to_owned(), endings: 0, ..facts.stored.calls[1].clone() };
+    facts.stored.calls[1] = canceled;
+    assert!(all(&facts).iter().all(super::Check::holds));
+}

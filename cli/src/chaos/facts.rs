@@ -1,0 +1,188 @@
+//! What was seen from outside, as plain values. The checks know nothing else.
+
+use super::cast::{Kind, Role, Wave};
+use serde::Deserialize;
+
+/// Everything that was seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// The customer's book.
+    pub(super) leads: Vec<Lead>,
+    /// The phones' log.
+    pub(super) rings: Vec<Ring>,
+    /// The webhook receiver's log.
+    pub(super) arrivals: Vec<Arrival>,
+    /// The database.
+    pub(super) stored: Stored,
+    /// What is there after everything was stopped.
+    pub(super) left: Left,
+    /// Calls that rang at once when as many leads as there are slots came in, and the slots.
+    pub(super) slots: (usize, usize),
+}
+
+/// What became of a request for a lead, as the customer saw it.
+#[derive(Debug, Clone)]
+pub(super) struct Lead {
+    pub(super) number: String,
+    pub(super) kind: Kind,
+    pub(super) wave: Wave,
+    /// Lead and call of the first 202.
+    pub(super) accepted: Option<(String, String)>,
+    /// The lead that a repeated request was answered with.
+    pub(super) repeated: Option<String>,
+    /// Refused with 422.
+    pub(super) refused: bool,
+    /// Answers other than 202, 422, 429 and 503, as `status code`.
+    pub(super) odd: Vec<String>,
+    /// 503 without `Retry-After`.
+    pub(super) hasty: usize,
+    /// Requests that had to be repeated.
+    pub(super) retries: usize,
+    /// Canceled with 200.
+    pub(super) canceled: bool,
+}
+
+impl Lead {
+    pub(super) fn of(role: &Role) -> Self {
+        Self {
+            number: role.number.clone(),
+            kind: role.kind,
+            wave: role.wave,
+            accepted: None,
+            repeated: None,
+            refused: false,
+            odd: Vec::new(),
+            hasty: 0,
+            retries: 0,
+            canceled: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        self.accepted.as_ref().map(|(lead, _)| lead.as_str())
+    }
+}
+
+/// One INVITE. Times are microseconds since 1970.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ring {
+    pub(super) number: String,
+    /// Which call the INVITE says it is.
+    pub(super) call: Option<String>,
+    pub(super) invited_us: i64,
+    /// The end of the last word that was heard.
+    pub(super) last_word_us: Option<i64>,
+    /// Whether it is over.
+    pub(super) is_over: bool,
+}
+
+/// One request at the webhook receiver.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrival {
+    /// `webhook-id`.
+    pub(super) id: String,
+    /// `id` of the body.
+    pub(super) body_id: String,
+    pub(super) event: String,
+    pub(super) call: String,
+    pub(super) lead: String,
+    /// Tells bodies apart.
+    pub(super) digest: u64,
+    pub(super) verified: bool,
+}
+
+/// Rows of the database.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stored {
+    pub(super) leads: Vec<LeadRow>,
+    pub(super) calls: Vec<CallRow>,
+    pub(super) deliveries: Vec<DeliveryRow>,
+}
+
+/// A lead.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeadRow {
+    pub(super) id: String,
+    pub(super) number: String,
+    pub(super) state: String,
+}
+
+/// A call.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CallRow {
+    pub(super) id: String,
+    pub(super) lead: String,
+    pub(super) number: String,
+    pub(super) attempt: i64,
+    pub(super) status: String,
+    pub(super) end_reason: Option<String>,
+    pub(super) outcome: Option<String>,
+    /// The INVITE was allowed.
+    pub(super) is_dialed: bool,
+    /// The INVITE was reported.
+    pub(super) is_started: bool,
+    pub(super) is_answered: bool,
+    pub(super) ended_us: Option<i64>,
+    pub(super) is_leased: bool,
+    /// `call.ended` in the log of events.
+    pub(super) endings: i64,
+}
+
+/// A webhook delivery.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DeliveryRow {
+    pub(super) event_id: String,
+    pub(super) event: String,
+    pub(super) state: String,
+    pub(super) is_leased: bool,
+}
+
+/// What is there after everything was stopped; every list should be empty.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Left {
+    pub(super) processes: Vec<String>,
+    /// Processes that ended although nobody ended them.
+    pub(super) fallen: Vec<String>,
+    pub(super) unfinished_files: Vec<String>,
+    /// Recordings that no row names.
+    pub(super) unnamed_recordings: Vec<String>,
+    /// Rows whose recording is gone.
+    pub(super) missing_recordings: Vec<String>,
+    pub(super) nodes: Vec<String>,
+}
+
+/// An entry of the lab's log, as far as it matters.
+#[derive(Debug, Deserialize)]
+pub(super) struct LabRecord {
+    number: String,
+    caller: String,
+    result: String,
+    talkif_call: Option<String>,
+    invited_at: jiff::Timestamp,
+    answered_at: Option<jiff::Timestamp>,
+    ended_at: Option<jiff::Timestamp>,
+    heard: Vec<LabWord>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LabWord {
+    end_ms: i64,
+}
+
+impl LabRecord {
+    /// `None` for what was no INVITE of ours to a phone.
+    pub(super) fn ring(self) -> Option<Ring> {
+        if self.caller != "product" || self.result == "unauthorized" {
+            return None;
+        }
+        let last_ms = self.heard.iter().map(|word| word.end_ms).max();
+        let answered_us = self.answered_at.map(jiff::Timestamp::as_microsecond);
+        Some(Ring {
+            number: self.number,
+            call: self.talkif_call,
+            invited_us: self.invited_at.as_microsecond(),
+            last_word_us: last_ms.zip(answered_us).map(|(ms, us)| us + ms * 1_000),
+            is_over: self.ended_at.is_some(),
+        })
+    }
+}
