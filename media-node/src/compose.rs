@@ -26,9 +26,12 @@ impl Node {
         let key = recording_key(config.recording_key.expose())?;
         let db: Arc<dyn Db> =
             Arc::new(native::connect_lazily(config.database_url.expose()).context("DATABASE_URL")?);
+        let directory: Arc<dyn Db> =
+            Arc::new(native::connect_lazily(config.directory_url.expose()).context("DIRECTORY_URL")?);
         let line = Line::start(config, Arc::clone(&db)).await?;
         let ports = Ports {
             db,
+            directory,
             telephony: line.telephony(),
             runner: Arc::new(SessionRunner { deps: session_deps(config, key.clone())? }),
             recordings: Arc::new(Folder { root: config.recordings_dir.clone(), key }),

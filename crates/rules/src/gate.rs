@@ -9,7 +9,8 @@
 //!    own number, flow, attempts at the lead, balance;
 //! 2. the calling window, which holds;
 //! 3. the dial budget (`call_within`), which refuses once it is over, unless the window closed it;
-//! 4. limits that wait for room: calls to the number, calls of the account, concurrent calls.
+//! 4. limits that wait for room: calls to the number, calls of the account, a call to the same
+//!    phone that still runs, concurrent calls.
 //!
 //! To add a check, add its fact, its reason, a line to [`decide`] and a row to the blockers in
 //! the tests: a property there proves that nothing is dialled while any of them objects.
@@ -71,6 +72,9 @@ pub struct GateFacts {
     pub max_daily_calls: u32,
     /// What the account has left.
     pub balance_microcents: i64,
+    /// The account is on a call with this phone now.
+    #[serde(default)]
+    pub number_busy: bool,
     /// Calls of the account that run now.
     pub active_calls: u32,
     /// At most so many.
@@ -129,6 +133,8 @@ talkif_model::string_enum! {
         DailyCallLimit = "daily_call_limit_exceeded",
         /// All of the account's slots are taken.
         NoFreeSlot = "no_free_slot",
+        /// The account is talking to the number already.
+        NumberBusy = "number_busy",
     }
 }
 
@@ -220,6 +226,9 @@ fn room_objection(facts: &GateFacts) -> Option<Decision> {
             HoldReason::DailyCallLimit,
         ));
     }
+    if facts.number_busy {
+        return Some(hold(facts, later(facts.now, SLOT_WAIT), HoldReason::NumberBusy));
+    }
     let is_full = facts.active_calls >= facts.concurrent_calls;
     is_full.then(|| hold(facts, later(facts.now, SLOT_WAIT), HoldReason::NoFreeSlot))
 }
@@ -264,6 +273,7 @@ mod tests {
             account_calls_24h: 0,
             max_daily_calls: 100,
             balance_microcents: MIN_BALANCE_MICROCENTS,
+            number_busy: false,
             active_calls: 0,
             concurrent_calls: 10,
             dial_deadline: Some(at("2026-05-26T09:01:00Z")),
@@ -290,6 +300,7 @@ mod tests {
         ("dial_deadline_passed", |facts| facts.dial_deadline = Some(at("2026-05-26T09:00:05Z"))),
         ("number_daily_cap", |facts| facts.number_attempts_24h = 8),
         ("daily_call_limit_exceeded", |facts| facts.account_calls_24h = 100),
+        ("number_busy", |facts| facts.number_busy = true),
         ("no_free_slot", |facts| facts.active_calls = 10),
     ];
 

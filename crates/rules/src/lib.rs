@@ -7,6 +7,7 @@
 //! | [`router`], [`flow`], [`template`] | which flow takes a lead, what a flow's source means |
 //! | [`optout`], [`redact`] | what was said that must stop us, what must not be kept |
 //! | [`api_key`], [`secret`], [`signature`], [`artifact`] | who may come in, what is sealed and signed |
+//! | [`target`] | may a webhook go there |
 //!
 //! Nothing here does IO, waits, or knows of tenants. Time and randomness are passed in (the one
 //! exception, the seal's own, is named in [`secret`]), so every decision can be repeated from its
@@ -27,6 +28,7 @@ pub mod retry;
 pub mod router;
 pub mod secret;
 pub mod signature;
+pub mod target;
 pub mod template;
 pub mod window;
 pub mod zones;

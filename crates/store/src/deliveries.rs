@@ -3,19 +3,29 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] = &[CLAIM, DELIVERED, FAILED, RELEASE];
+pub const STATEMENTS: &[Statement] = &[CLAIM, DELIVERED, FAILED];
 
 /// Leases due deliveries. A delivery waits for earlier ones of the same call to the same
-/// endpoint; an endpoint has at most `$4` under way, so that a slow one does not hold up the
-/// others.
+/// endpoint; an endpoint has at most `$4` under way, and one while it fails, so that a slow one
+/// does not hold up the others. Only endpoints with something pending are looked at.
 ///
 /// `$1` owner, `$2` lease in ms, `$3` limit, `$4` limit for each endpoint.
 pub const CLAIM: Statement = Statement {
     name: "deliveries.claim",
     sql: "
-with due as (
+with recursive waiting as (
+    -- From endpoint to endpoint along the index, not over all deliveries or all endpoints.
+    (select endpoint_id from webhook_deliveries where state = 'pending' order by endpoint_id limit 1)
+    union all
+    select (select d.endpoint_id from webhook_deliveries d
+            where d.state = 'pending' and d.endpoint_id > waiting.endpoint_id
+            order by d.endpoint_id limit 1)
+    from waiting where waiting.endpoint_id is not null
+), due as (
     select d.id, d.place
-    from webhook_endpoints e
+    from waiting
+    join webhook_endpoints e on e.id = waiting.endpoint_id and e.disabled_at is null
+    cross join lateral (select case when e.failing_since is null then $4::bigint else 1 end as most) allowed
     cross join lateral (
         select count(*) as under_way from webhook_deliveries busy
         where busy.endpoint_id = e.id and busy.state = 'pending' and busy.lease_until >= now()
@@ -31,7 +41,7 @@ with due as (
         order by w.next_at, w.seq
         limit $4::bigint
     ) d
-    where e.disabled_at is null and d.place + now_busy.under_way <= $4::bigint
+    where d.place + now_busy.under_way <= allowed.most
 ), picked as (
     select w.id from webhook_deliveries w join due on due.id = w.id
     where w.state = 'pending' and (w.lease_until is null or w.lease_until < now())
@@ -77,11 +87,11 @@ returning (select c.trace_id from calls c where c.id = spans.call_id) as trace_i
           (extract(epoch from ended_at) * 1000000)::bigint as ended_us",
 };
 
-/// The receiver does not have it: the delivery waits for its next time, or is dead. An endpoint
-/// that says it is gone, or fails for five days, is disabled.
+/// The receiver does not have it: the delivery waits `$6`, and those behind it with it, or it is
+/// dead. An endpoint that says it is gone, or fails for five days, is disabled.
 ///
-/// `$1` account, `$2` delivery, `$3` owner, `$4` HTTP status or null, `$5` error, `$6` next time
-/// in µs or null for dead, `$7` whether the receiver is gone.
+/// `$1` account, `$2` delivery, `$3` owner, `$4` HTTP status or null, `$5` error, `$6` pause in
+/// ms or null for dead, `$7` whether the receiver is gone.
 pub const FAILED: Statement = Statement {
     name: "deliveries.failed",
     sql: "
@@ -89,10 +99,15 @@ with failed as (
     update webhook_deliveries set
         state = case when $6::bigint is null then 'dead' else 'pending' end,
         finished_at = case when $6::bigint is null then now() end,
-        next_at = coalesce('epoch'::timestamptz + $6::bigint * interval '1 microsecond', next_at),
+        next_at = coalesce(now() + $6::bigint * interval '1 millisecond', next_at),
         last_status = $4::bigint::integer, last_error = $5::text, lease_owner = null, lease_until = null
     where account_id = $1::text::uuid and id = $2::text::uuid and lease_owner = $3::text and state = 'pending'
-    returning account_id, endpoint_id
+    returning account_id, endpoint_id, call_id, seq, next_at
+), behind as (
+    update webhook_deliveries w set next_at = greatest(w.next_at, failed.next_at)
+    from failed
+    where w.endpoint_id = failed.endpoint_id and w.call_id = failed.call_id
+      and w.seq > failed.seq and w.state = 'pending' and $6::bigint is not null
 )
 update webhook_endpoints e set
     failing_since = coalesce(e.failing_since, now()),
@@ -101,15 +116,4 @@ update webhook_endpoints e set
                            when e.failing_since < now() - interval '5 days' then 'failing' end
 from failed where e.account_id = failed.account_id and e.id = failed.endpoint_id and e.disabled_at is null
 returning e.disabled_reason",
-};
-
-/// Gives a delivery back untried: the courier is going away.
-///
-/// `$1` account, `$2` delivery, `$3` owner.
-pub const RELEASE: Statement = Statement {
-    name: "deliveries.release",
-    sql: "
-update webhook_deliveries set lease_owner = null, lease_until = null, attempts = attempts - 1
-where account_id = $1::text::uuid and id = $2::text::uuid and lease_owner = $3::text and state = 'pending'
-returning id::text",
 };

@@ -9,22 +9,50 @@ use crate::Statement;
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[TAKE, TAKE_ONE, FACTS, CLAIM, HOLD, RELEASE, MARK_DIALED];
 
-/// Leases due calls that nobody else holds, those that waited longest first.
+/// Leases due calls that nobody else holds, those that waited longest first, in turn over the
+/// accounts: the first of each, then the second of each. An account offers as many as it has
+/// free slots, and always one, so that the gate says why it waits. So a list of a hundred
+/// thousand neither holds up other accounts nor is leased and held over and over.
 ///
 /// `$1` owner, `$2` lease in ms, `$3` limit.
 pub const TAKE: Statement = Statement {
     name: "dialing.take",
     sql: "
-with due as (
-    select id from calls
-    where status = 'queued' and not_before <= now() and (lease_until is null or lease_until < now())
-    order by not_before
+with recursive waiting as (
+    -- From account to account along the index, not over all queued calls.
+    (select account_id from calls where status = 'queued' order by account_id limit 1)
+    union all
+    select (select c.account_id from calls c
+            where c.status = 'queued' and c.account_id > waiting.account_id
+            order by c.account_id limit 1)
+    from waiting where waiting.account_id is not null
+), due as (
+    select offered.id, offered.place, offered.not_before
+    from waiting
+    left join account_settings s on s.account_id = waiting.account_id
+    cross join lateral (
+        select count(*) as active from calls a
+        where a.account_id = waiting.account_id and a.status in ('initiated', 'ringing', 'in_progress')
+    ) busy
+    cross join lateral (
+        select c.id, c.not_before, row_number() over (order by c.not_before) as place
+        from (select id, not_before from calls
+              where account_id = waiting.account_id and status = 'queued' and not_before <= now()
+                and (lease_until is null or lease_until < now())
+              order by not_before
+              limit least($3::bigint, greatest(1, coalesce(s.concurrent_calls, 0) - busy.active))) c
+    ) offered
+    where waiting.account_id is not null
+), picked as (
+    select c.id from calls c join due on due.id = c.id
+    where c.status = 'queued' and c.not_before <= now() and (c.lease_until is null or c.lease_until < now())
+    order by due.place, due.not_before
     limit $3::bigint
-    for update skip locked
+    for update of c skip locked
 )
 update calls set lease_owner = $1::text, lease_token = lease_token + 1,
                  lease_until = now() + $2::bigint * interval '1 millisecond'
-from due where calls.id = due.id
+from picked where calls.id = picked.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };
 
@@ -46,13 +74,16 @@ from due where calls.id = due.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };
 
-/// All that the gate, the dial request and the flow's templates need, at one moment.
+/// All that the gate, the dial request and the flow's templates need, at one moment. The moment
+/// is the database's (`now_us`): windows, caps and deadlines are judged by one clock, whatever a
+/// node's own says.
 ///
 /// `$1` account, `$2` call.
 pub const FACTS: Statement = Statement {
     name: "dialing.facts",
     sql: "
-select c.id::text as call_id, c.lead_id::text, c.attempt_no, c.from_number, c.to_number, c.trace_id,
+select (extract(epoch from now()) * 1000000)::bigint as now_us,
+       c.id::text as call_id, c.lead_id::text, c.attempt_no, c.from_number, c.to_number, c.trace_id,
        (extract(epoch from c.created_at) * 1000000)::bigint as created_us,
        (extract(epoch from c.dial_deadline) * 1000000)::bigint as dial_deadline_us,
        c.flow_id, c.flow_version, v.graph::text as graph, f.archived_at is not null as flow_archived,
@@ -76,6 +107,9 @@ select c.id::text as call_id, c.lead_id::text, c.attempt_no, c.from_number, c.to
         and a.direction = 'outbound' and a.dialed_at > now() - interval '24 hours') as oldest_number_call_us,
        (select count(*) from calls a where a.account_id = c.account_id
         and a.dialed_at > now() - interval '24 hours') as account_calls_today,
+       exists (select from calls a where a.account_id = c.account_id
+               and a.status in ('initiated', 'ringing', 'in_progress') and a.id <> c.id
+               and c.to_number = case a.direction when 'outbound' then a.to_number else a.from_number end) as number_busy,
        (select count(*) from calls a where a.account_id = c.account_id
         and a.status in ('initiated', 'ringing', 'in_progress')) as active_calls,
        (select count(*) from calls a where a.lead_id = c.lead_id and a.dialed_at is not null) as lead_attempts,
@@ -91,18 +125,22 @@ left join account_settings s on s.account_id = c.account_id
 where c.account_id = $1::text::uuid and c.id = $2::text::uuid",
 };
 
-/// The gate said dial: the call is this dialer's, if it still holds the lease and the account
-/// still has a free slot. The decision is written with it. No row: not claimed.
+/// The gate said dial: the call is this dialer's, if it still holds the lease and nothing came
+/// in between (`dial_objection`: slots, caps, a call to the same phone, consent). The decision is
+/// written with it. One row: whether it is `claimed`, and the `objection`, if there was one.
 ///
 /// `$1` account, `$2` call, `$3` token, `$4` lease in ms, `$5` reason, `$6` facts.
 pub const CLAIM: Statement = Statement {
     name: "dialing.claim",
     sql: "
-with claimed as (
+with asked as materialized (
+    select dial_objection($1::text::uuid, $2::text::uuid) as objection
+), claimed as (
     update calls set status = 'initiated', held_reason = null,
                      lease_until = now() + $4::bigint * interval '1 millisecond'
+    from asked
     where account_id = $1::text::uuid and id = $2::text::uuid and lease_token = $3::bigint
-      and status = 'queued' and dialed_at is null and admits_call($1::text::uuid)
+      and status = 'queued' and dialed_at is null and asked.objection is null
     returning account_id, id, lead_id
 ), decision as (
     insert into dial_decisions (account_id, call_id, verdict, reason, facts)
@@ -111,7 +149,7 @@ with claimed as (
     insert into events (account_id, call_id, lead_id, type)
     select account_id, id, lead_id, 'call.initiated' from claimed
 )
-select id::text from claimed",
+select asked.objection, exists (select from claimed) as claimed from asked",
 };
 
 /// The gate said hold: the call waits, unleased. A hold that is only prolonged for the same
@@ -136,7 +174,7 @@ with before as (
 select id::text from held",
 };
 
-/// Gives a leased, still queued call back at once: this node has no slot or is going away.
+/// Gives a leased, still queued call back at once, for the gate to be asked again.
 ///
 /// `$1` account, `$2` call, `$3` token.
 pub const RELEASE: Statement = Statement {

@@ -3,20 +3,29 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] =
-    &[REQUEUE, TAKE_ORPHANS, TAKE_STUCK, EXPIRED_RECORDINGS, RECORDING_DELETED, FORGET];
+pub const STATEMENTS: &[Statement] = &[
+    REQUEUE,
+    TAKE_ORPHANS,
+    TAKE_STUCK,
+    EXPIRED_RECORDINGS,
+    RECORDING_DELETED,
+    RECORDING_KEPT,
+    UNKNOWN_RECORDINGS,
+    GIVE_UP_DISABLED,
+    FORGET,
+];
 
 /// Claimed calls whose node died before the INVITE: the same attempt is queued again. The token
 /// grows, so that the node, should it only have been slow, no longer dials.
 ///
-/// `$1` grace in ms, `$2` the asker, whose own calls are left alone.
+/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone.
 pub const REQUEUE: Statement = Statement {
     name: "janitor.requeue",
     sql: "
 with orphaned as (
     select id from calls
     where status = 'initiated' and dialed_at is null and direction = 'outbound'
-      and lease_until < now() - $1::bigint * interval '1 millisecond' and lease_owner is distinct from $2::text
+      and lease_until < now() - $1::bigint * interval '1 millisecond' and id <> all($2::text[]::uuid[])
     order by lease_until limit 100
     for update skip locked
 ), requeued as (
@@ -34,7 +43,8 @@ select account_id::text, id::text from requeued",
 /// Calls whose node died after the INVITE may have gone out, or in mid-call: the janitor takes
 /// the lease, to end them.
 ///
-/// `$1` grace in ms, `$2` the asker, whose own calls are left alone, `$3` lease in ms.
+/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone, `$3` the asker,
+/// `$4` lease in ms.
 pub const TAKE_ORPHANS: Statement = Statement {
     name: "janitor.take_orphans",
     sql: "
@@ -42,12 +52,12 @@ with orphaned as (
     select id from calls
     where status in ('initiated', 'ringing', 'in_progress')
       and not (status = 'initiated' and dialed_at is null and direction = 'outbound')
-      and lease_until < now() - $1::bigint * interval '1 millisecond' and lease_owner is distinct from $2::text
+      and lease_until < now() - $1::bigint * interval '1 millisecond' and id <> all($2::text[]::uuid[])
     order by lease_until limit 100
     for update skip locked
 )
-update calls set lease_owner = $2::text, lease_token = lease_token + 1,
-                 lease_until = now() + $3::bigint * interval '1 millisecond'
+update calls set lease_owner = $3::text, lease_token = lease_token + 1,
+                 lease_until = now() + $4::bigint * interval '1 millisecond'
 from orphaned where calls.id = orphaned.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };
@@ -76,12 +86,14 @@ from stuck where calls.id = stuck.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };
 
-/// Recordings whose time is over.
+/// Recordings whose time is over, without those that could not be deleted within the last hour:
+/// a hundred of them must not keep all others from being deleted.
 pub const EXPIRED_RECORDINGS: Statement = Statement {
     name: "janitor.expired_recordings",
     sql: "
 select account_id::text, call_id::text, path from recordings
 where expires_at < now() and deleted_at is null
+  and (deletion_failed_at is null or deletion_failed_at < now() - interval '1 hour')
 order by expires_at limit 100",
 };
 
@@ -96,15 +108,58 @@ where account_id = $1::text::uuid and call_id = $2::text::uuid and deleted_at is
 returning call_id::text",
 };
 
+/// The recording could not be deleted now.
+///
+/// `$1` account, `$2` call.
+pub const RECORDING_KEPT: Statement = Statement {
+    name: "janitor.recording_kept",
+    sql: "
+update recordings set deletion_failed_at = now()
+where account_id = $1::text::uuid and call_id = $2::text::uuid
+returning call_id::text",
+};
+
+/// Which of these files of the object store belong to no recording that is kept.
+///
+/// `$1` paths.
+pub const UNKNOWN_RECORDINGS: Statement = Statement {
+    name: "janitor.unknown_recordings",
+    sql: "
+select f.path from unnest($1::text[]) as f(path)
+where not exists (select from recordings r where r.path = f.path and r.deleted_at is null)",
+};
+
+/// Deliveries to endpoints that have been disabled for three days are dead. Until then they wait:
+/// an endpoint that is enabled again gets them.
+pub const GIVE_UP_DISABLED: Statement = Statement {
+    name: "janitor.give_up_disabled",
+    sql: "
+with late as (
+    select w.id from webhook_endpoints e
+    join webhook_deliveries w on w.endpoint_id = e.id and w.state = 'pending'
+    where e.disabled_at < now() - interval '72 hours'
+    limit 1000
+    for update of w skip locked
+)
+update webhook_deliveries w set state = 'dead', finished_at = now(), last_error = 'the endpoint is disabled',
+                                lease_owner = null, lease_until = null
+from late where w.id = late.id
+returning w.id::text",
+};
+
 /// What nobody will ask for again: idempotency keys of yesterday, deliveries that ended a month
-/// ago, nodes that have been silent for a day.
+/// ago, nodes that have been silent for a day; a thousand at a time.
 pub const FORGET: Statement = Statement {
     name: "janitor.forget",
     sql: "
 with keys as (
-    delete from idempotency_keys where created_at < now() - interval '24 hours'
+    delete from idempotency_keys where ctid = any(array(
+        select ctid from idempotency_keys where created_at < now() - interval '24 hours'
+        order by created_at limit 1000 for update skip locked))
 ), deliveries as (
-    delete from webhook_deliveries where finished_at < now() - interval '30 days'
+    delete from webhook_deliveries where id = any(array(
+        select id from webhook_deliveries where finished_at < now() - interval '30 days'
+        order by finished_at limit 1000 for update skip locked))
 )
 delete from nodes where heartbeat_at < now() - interval '1 day'",
 };

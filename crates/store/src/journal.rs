@@ -92,6 +92,9 @@ select id::text from held",
 
 /// A batch of turns, events, spans and slots.
 ///
+/// Each entry carries its own number or id, so a batch whose answer was lost is written again
+/// without repeating anything.
+///
 /// `$1` account, `$2` call, `$3` token, `$4` turns, `$5` events, `$6` spans (JSON arrays),
 /// `$7` slots (JSON object).
 pub const RECORD: Statement = Statement {
@@ -111,10 +114,11 @@ with held as (
          started_ms bigint, ended_ms bigint, interrupted boolean, latency jsonb)
     on conflict do nothing
 ), events as (
-    insert into events (account_id, call_id, lead_id, type, data, at)
-    select held.account_id, held.id, held.lead_id, e.type, e.data,
+    insert into events (account_id, call_id, lead_id, seq, type, data, at)
+    select held.account_id, held.id, held.lead_id, e.seq, e.type, e.data,
            'epoch'::timestamptz + e.at_us * interval '1 microsecond'
-    from held, jsonb_to_recordset($5::text::jsonb) as e(type text, data jsonb, at_us bigint)
+    from held, jsonb_to_recordset($5::text::jsonb) as e(seq bigint, type text, data jsonb, at_us bigint)
+    on conflict (call_id, seq) where seq is not null do nothing
 ), spans as (
     insert into spans (account_id, call_id, span_id, parent_span_id, name, started_at, ended_at, status, attributes)
     select held.account_id, held.id, s.span_id,
@@ -150,7 +154,13 @@ select id::text from held",
 };
 
 /// The end of a call, whole: its terminal state (first writer wins), the lead, the next attempt,
-/// the opt-out, the audit of a refusal, the events, the span and the outcome's deliveries.
+/// the opt-out, the charge, the audit of a refusal, the events, the span and the outcome's
+/// deliveries.
+///
+/// Started minutes of an answered call are charged, once, because only one writer ends it. A call
+/// that somebody else had to end (`agent_crashed`, `reconciled`) is free: nobody knows how long
+/// the conversation really was. The next attempt is due by the database's clock: the node says
+/// how long after `now_us`.
 ///
 /// `$1` account, `$2` call, `$3` token, `$4` the end as a JSON object with the fields below.
 pub const FINISH: Statement = Statement {
@@ -162,9 +172,19 @@ with input as (
         outcome text, outcome_reason text, booking jsonb, slots jsonb,
         sip_status integer, quality jsonb, ended_us bigint,
         lead_state text, opted_out boolean,
-        retry_id uuid, retry_us bigint,
+        retry_id uuid, retry_us bigint, now_us bigint,
         refused_because text, refused_on jsonb,
         event_id uuid, event_type text, payload text, span_id text)
+), bill as (
+    select started.minutes, started.minutes * s.rate_microcents_per_minute as microcents
+    from calls c
+    join account_settings s on s.account_id = c.account_id
+    cross join input
+    cross join lateral (
+        select ceil(greatest(0, input.ended_us / 1000000.0 - extract(epoch from c.answered_at)) / 60.0)::integer as minutes
+    ) started
+    where c.account_id = $1::text::uuid and c.id = $2::text::uuid
+      and c.answered_at is not null and input.end_reason not in ('agent_crashed', 'reconciled')
 ), ended as (
     update calls set
         status = input.status, end_reason = input.end_reason,
@@ -173,11 +193,15 @@ with input as (
         booking = input.booking, slots = calls.slots || coalesce(input.slots, '{}'),
         sip_status = input.sip_status, quality = input.quality,
         ended_at = 'epoch'::timestamptz + input.ended_us * interval '1 microsecond',
+        billed_minutes = bill.minutes, charged_microcents = bill.microcents,
         held_reason = null, lease_owner = null, lease_until = null
-    from input
+    from input left join bill on true
     where calls.account_id = $1::text::uuid and calls.id = $2::text::uuid and calls.lease_token = $3::bigint
       and calls.status in ('queued', 'initiated', 'ringing', 'in_progress')
     returning calls.*
+), charge as (
+    update account_settings s set balance_microcents = s.balance_microcents - ended.charged_microcents
+    from ended where s.account_id = ended.account_id and ended.charged_microcents > 0
 ), decision as (
     insert into dial_decisions (account_id, call_id, verdict, reason, facts)
     select ended.account_id, ended.id, 'refuse', input.refused_because, coalesce(input.refused_on, '{}')
@@ -192,7 +216,7 @@ with input as (
                        from_number, to_number, not_before, trace_id)
     select input.retry_id, ended.account_id, ended.lead_id, ended.attempt_no + 1, ended.direction,
            ended.flow_id, ended.flow_version, ended.from_number, ended.to_number,
-           'epoch'::timestamptz + input.retry_us * interval '1 microsecond', ended.trace_id
+           now() + greatest(0, input.retry_us - input.now_us) * interval '1 microsecond', ended.trace_id
     from ended, input, leads
     where input.retry_id is not null and leads.account_id = ended.account_id
       and leads.id = ended.lead_id and leads.state = 'queued'

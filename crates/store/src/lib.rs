@@ -18,6 +18,7 @@ pub mod auth;
 pub mod calls_read;
 pub mod deliveries;
 pub mod dialing;
+pub mod directory;
 pub mod flows;
 pub mod idempotency;
 pub mod inbound;
@@ -42,6 +43,7 @@ pub const ALL: &[&[Statement]] = &[
     calls_read::STATEMENTS,
     deliveries::STATEMENTS,
     dialing::STATEMENTS,
+    directory::STATEMENTS,
     flows::STATEMENTS,
     idempotency::STATEMENTS,
     inbound::STATEMENTS,

@@ -21,6 +21,9 @@ pub use migrations::{migrate_directory, migrate_region, migrations_fingerprint};
 const MAX_CONNECTIONS: u32 = 16;
 /// How long a statement waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the server's own limit: what takes longer has lost its connection without being
+/// told.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A pool of Postgres connections that runs statements.
 #[derive(Debug, Clone)]
@@ -76,8 +79,9 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DbError> {
 impl Db for PgDb {
     async fn query(&self, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
         let query = params.into_iter().fold(sqlx::query(statement.sql), bind);
-        let rows = query.fetch_all(&self.pool).await.map_err(error)?;
-        convert(&rows)
+        let rows = tokio::time::timeout(ANSWER_TIMEOUT, query.fetch_all(&self.pool)).await;
+        let silent = |_| DbError::Unavailable("the database does not answer".to_owned());
+        convert(&rows.map_err(silent)?.map_err(error)?)
     }
 }
 
@@ -148,14 +152,22 @@ fn database_error(error: &dyn sqlx::error::DatabaseError) -> DbError {
     match error.constraint() {
         _ if means_unavailable(&code) => DbError::Unavailable(error.message().to_owned()),
         Some(constraint) => DbError::Constraint { code, constraint: constraint.to_owned() },
-        None => DbError::Failed { code, message: error.message().to_owned() },
+        None => DbError::Failed { message: safe_message(&code, error.message()), code },
     }
 }
 
-/// Class 08 (connection), 53300 (too many connections) and 57P01 to 57P03 (shutting down,
-/// crashed, starting up): the same statement may well succeed in a second.
+/// Class 22 quotes the value that it refuses, which may be what somebody said; messages are
+/// logged.
+fn safe_message(code: &str, message: &str) -> String {
+    if code.starts_with("22") { "a value was refused".to_owned() } else { message.to_owned() }
+}
+
+/// Classes 08 (connection), 53 (out of connections, memory, disk) and 58 (its own trouble), 25006
+/// (a standby: the primary has moved) and 57P01 to 57P03 (shutting down, crashed, starting up):
+/// the same statement may well succeed in a second.
 fn means_unavailable(code: &str) -> bool {
-    code.starts_with("08") || matches!(code, "53300" | "57P01" | "57P02" | "57P03")
+    ["08", "53", "58"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "25006" | "57P01" | "57P02" | "57P03")
 }
 
 #[cfg(test)]
@@ -164,12 +176,18 @@ mod tests {
 
     #[test]
     fn only_a_lost_or_starting_database_counts_as_unavailable() {
-        for code in ["08006", "53300", "57P01", "57P03"] {
+        for code in ["08006", "25006", "53100", "53300", "57P01", "57P03", "58030"] {
             assert!(means_unavailable(code), "{code}");
         }
         for code in ["23505", "57014", "40001", "42601", ""] {
             assert!(!means_unavailable(code), "{code}");
         }
+    }
+
+    #[test]
+    fn a_refused_value_is_not_quoted() {
+        assert_eq!(safe_message("22P02", "invalid input syntax: \"my card is\""), "a value was refused");
+        assert_eq!(safe_message("42601", "syntax error"), "syntax error");
     }
 
     #[test]

@@ -18,7 +18,8 @@ on conflict (id) do update set region = excluded.region, sip_address = excluded.
     heartbeat_at = now()",
 };
 
-/// Renews the leases of all calls a node runs. Calls that do not come back are lost to it.
+/// Renews the leases of all calls a node runs. Calls that do not come back are lost to it; a
+/// call that was given back has no lease to renew.
 ///
 /// `$1` lease in ms, `$2` calls, `$3` their tokens, in the same order.
 pub const RENEW: Statement = Statement {
@@ -27,6 +28,7 @@ pub const RENEW: Statement = Statement {
 update calls set lease_until = now() + $1::bigint * interval '1 millisecond'
 from (select unnest($2::text[])::uuid as id, unnest($3::text[])::bigint as token) mine
 where calls.id = mine.id and calls.lease_token = mine.token and calls.ended_at is null
+  and calls.lease_until is not null
 returning calls.id::text",
 };
 

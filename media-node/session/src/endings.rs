@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use talkif_call_engine::io::Ending;
 use talkif_model::{CallStatus, EndReason, Outcome};
 
-/// The call panicked.
+/// The call panicked. `agent_crashed` is for a whole node; here its node lives on.
 pub(crate) fn crashed(answered: bool) -> Ending {
-    failed(EndReason::AgentCrashed, answered, "the session panicked".to_owned())
+    failed(EndReason::AgentError, answered, "the session panicked".to_owned())
 }
 
 /// The lease was lost. Nobody writes this ending down: the call's new owner writes its own.

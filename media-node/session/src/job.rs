@@ -42,7 +42,7 @@ pub struct Report {
 /// One entry of the journal of a call.
 #[derive(Debug, Clone)]
 pub enum Entry {
-    /// The INVITE is out.
+    /// The INVITE is out. The workers report it, before the session begins.
     Dialed {
         /// SIP Call-ID.
         sip_call_id: String,

@@ -41,10 +41,6 @@ impl Journal {
         self.answered.get().copied().unwrap_or_default()
     }
 
-    pub(crate) fn dialed(&self, sip_call_id: &str) {
-        self.write(Entry::Dialed { sip_call_id: sip_call_id.to_owned() });
-    }
-
     /// An event of the engine, and the spans that end with it.
     pub(crate) fn event(&self, event: Event) {
         let now = self.clock.now();

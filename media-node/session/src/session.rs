@@ -34,7 +34,6 @@ impl Session {
     ) -> Ending {
         let clock = Clock::start((deps.wall_clock)());
         let journal = Journal::new(reports, clock, fence.clone());
-        journal.dialed(leg.id());
         let rate = leg.sample_rate();
         let mut call = match prepare_call(&job, leg, &deps, &journal, clock) {
             Ok(call) => call,

@@ -115,7 +115,7 @@ async fn a_panic_ends_its_own_call_and_no_other() {
     call.wait(1_000).await;
     assert!(call.has_hung_up());
     let (ending, reports) = call.ending().await;
-    assert_eq!((ending.status, ending.end_reason), (CallStatus::Failed, EndReason::AgentCrashed));
+    assert_eq!((ending.status, ending.end_reason), (CallStatus::Failed, EndReason::AgentError));
     assert_eq!(ending.outcome, None, "a conversation took place");
     assert!(matches!(reports.last().unwrap().entry, Entry::Finished { .. }));
     assert!(

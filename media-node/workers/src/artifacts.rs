@@ -5,13 +5,14 @@
 //! addresses are made is `talkif_rules::artifact`'s business.
 
 use crate::fresh;
+use crate::range::{self, Asked};
 use crate::recordings::Recordings;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use talkif_model::{CallId, Personal, Turn};
@@ -47,11 +48,17 @@ struct Signed {
 enum Denied {
     Artifact(ArtifactError),
     NotFound,
+    /// The recording has this many bytes, and none where they were asked for.
+    NoSuchBytes(u64),
     Broken,
 }
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
+        if let Self::NoSuchBytes(length) = self {
+            let headers = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+            return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
+        }
         let (status, code, title) = match self {
             Self::Artifact(ArtifactError::BadSignature) => {
                 (StatusCode::FORBIDDEN, "bad_signature", "The address is not signed by us.")
@@ -60,7 +67,7 @@ impl IntoResponse for Denied {
                 (StatusCode::GONE, "expired", "The address has expired.")
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such artifact."),
-            Self::Broken => {
+            Self::NoSuchBytes(_) | Self::Broken => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The artifact cannot be read now.")
             }
         };
@@ -120,13 +127,38 @@ async fn recording(
     State(server): State<ArtifactServer>,
     Path(call_id): Path<String>,
     Query(signed): Query<Signed>,
+    headers: HeaderMap,
 ) -> Result<Response, Denied> {
     let call_id = server.check(Kind::Recording, &call_id, &signed)?;
     let row = server.db.query_one(&artifacts::RECORDING, vec![call_id.sql().into()]).await?;
     let path = row.ok_or(Denied::NotFound)?.text("path")?;
-    let audio = server.recordings.open(&path).await.map_err(|error| unreadable(call_id, &error))?;
-    let headers = [(header::CONTENT_TYPE, "audio/wav"), (header::CACHE_CONTROL, "private, no-store")];
-    Ok((headers, Body::from_stream(audio)).into_response())
+    let broken = |error| unreadable(call_id, &error);
+    let length = server.recordings.length(&path).await.map_err(broken)?;
+    let (status, bytes) = match asked(&headers, length) {
+        Asked::Whole => (StatusCode::OK, 0..length),
+        Asked::Part(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
+        Asked::Unsatisfiable => return Err(Denied::NoSuchBytes(length)),
+    };
+    let audio = server.recordings.open(&path, bytes.clone()).await.map_err(broken)?;
+    let mut response = (status, Body::from_stream(audio)).into_response();
+    let answer = response.headers_mut();
+    answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
+    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer.insert(header::CONTENT_LENGTH, (bytes.end - bytes.start).into());
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {}-{}/{length}", bytes.start, bytes.end - 1);
+        answer.insert(header::CONTENT_RANGE, range.parse().map_err(|_| Denied::Broken)?);
+    }
+    Ok(response)
+}
+
+/// Recordings have no validator, so a range that is asked for under a condition is not.
+fn asked(headers: &HeaderMap, length: u64) -> Asked {
+    if headers.contains_key(header::IF_RANGE) {
+        return Asked::Whole;
+    }
+    range::asked(headers.get(header::RANGE).and_then(|value| value.to_str().ok()), length)
 }
 
 fn unreadable(call_id: CallId, error: &std::io::Error) -> Denied {

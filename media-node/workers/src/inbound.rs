@@ -2,6 +2,7 @@
 
 use crate::context::{self, CallContext};
 use crate::dialer::object;
+use crate::directory::Directory;
 use crate::fresh;
 use crate::runner::Stage;
 use crate::running::LEASE_MS;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Inbound {
     pub(crate) stage: Stage,
     pub(crate) telephony: Arc<dyn Telephony>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) owner: String,
     pub(crate) calls: TaskTracker,
@@ -66,6 +68,12 @@ const NO_FLOW: Refusal = Refusal {
     end_reason: EndReason::AgentUnavailable,
     failure_code: "no_connected_flow",
 };
+const SUSPENDED: Refusal = Refusal {
+    rejection: Rejection::NoFlow,
+    sip_status: 480,
+    end_reason: EndReason::AgentUnavailable,
+    failure_code: "account_suspended",
+};
 const NO_BALANCE: Refusal = Refusal {
     rejection: Rejection::Busy,
     sip_status: 486,
@@ -96,7 +104,8 @@ impl Inbound {
         let rung = Rung { call_id: fresh::call_id(), sip_call_id: leg.id().to_owned(), from, to };
         match self.admit(&rung).await {
             Ok((call, job, slot)) => {
-                self.stage.play(call, job, leg, slot).await;
+                let entered = self.stage.running.enter(call.call_id, call.token);
+                self.stage.play(entered, call, job, leg, slot).await;
             }
             Err(Turned::Away(rejection)) => reject(leg, rejection).await,
             Err(Turned::Broken(error)) => {
@@ -111,8 +120,9 @@ impl Inbound {
         let params = vec![rung.to.as_str().into(), rung.from.as_str().into()];
         let row = self.stage.journal.db.query_one(&inbound::ROUTE, params).await?;
         let route = Route::from_row(row.ok_or(Turned::Away(Rejection::UnknownNumber))?)?;
+        let in_good_standing = self.directory.is_active(route.account_id).await?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
-        let admitted = match check(&route, slot) {
+        let admitted = match check(&route, in_good_standing, slot) {
             Ok((answer, slot)) => {
                 self.accept(rung, &route, answer).await?.map(|(call, job)| (call, job, slot))
             }
@@ -194,10 +204,14 @@ impl From<DbError> for Turned {
 /// In the order in which a caller would want to know.
 fn check(
     route: &Route,
+    in_good_standing: bool,
     slot: Option<OwnedSemaphorePermit>,
 ) -> Result<(Answer, OwnedSemaphorePermit), Refusal> {
     if !route.active {
         return Err(UNKNOWN_NUMBER);
+    }
+    if !in_good_standing {
+        return Err(SUSPENDED);
     }
     let answer = route.answer.clone().ok_or(NO_FLOW)?;
     if route.balance_microcents < MIN_BALANCE_MICROCENTS {

@@ -7,7 +7,7 @@ use crate::context::CallContext;
 use crate::fresh;
 use crate::journal::{End, Journal, JournalSetup};
 use crate::recordings::Recordings;
-use crate::running::{LEASE, LEASE_MS};
+use crate::running::{LEASE, LEASE_MS, Running};
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,12 @@ use talkif_store::{DbError, Param, Row, Statement, janitor};
 
 /// How often the janitor walks.
 const ROUND: Duration = Duration::from_secs(5);
+/// How often the object store is searched for what no call knows.
+const SEARCH: Duration = Duration::from_secs(3_600);
 /// Beyond the end of a lease, before a call counts as orphaned.
 const ORPHAN_GRACE_MS: i64 = 5_000;
+/// Files that one statement asks about.
+const LEFTOVERS: usize = 500;
 /// Beyond a flow's own limits, before a call counts as stuck.
 const STUCK_GRACE_MS: i64 = 300_000;
 
@@ -25,25 +29,32 @@ const STUCK_GRACE_MS: i64 = 300_000;
 pub(crate) struct Janitor {
     pub(crate) journal: JournalSetup,
     pub(crate) recordings: Arc<dyn Recordings>,
-    /// Our own leases are not orphaned while we live.
+    /// Who takes what is ended.
     pub(crate) owner: String,
+    /// What runs here is not orphaned, however old its lease: after an outage of the database
+    /// the janitor may wake before the renewal. What we leased and no longer run is.
+    pub(crate) running: Running,
 }
 
 impl Janitor {
     /// Walks until shut down. After an outage of the database all leases look expired, so the
     /// janitor first leaves the nodes the time to renew theirs.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        shutdown
-            .every(ROUND, || async {
-                if let Err(error) = self.round().await {
-                    tracing::warn!(%error, "the janitor was interrupted");
-                    tokio::select! {
-                        () = shutdown.asked() => {}
-                        () = tokio::time::sleep(LEASE) => {}
-                    }
+        let rounds = shutdown.every(ROUND, || async {
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "the janitor was interrupted");
+                tokio::select! {
+                    () = shutdown.asked() => {}
+                    () = tokio::time::sleep(LEASE) => {}
                 }
-            })
-            .await;
+            }
+        });
+        let searches = shutdown.every(SEARCH, || async {
+            if let Err(error) = self.delete_leftovers().await {
+                tracing::warn!(%error, "the object store was not searched");
+            }
+        });
+        tokio::join!(rounds, searches);
     }
 
     pub(crate) async fn round(&self) -> Result<(), DbError> {
@@ -51,12 +62,13 @@ impl Janitor {
         self.end_orphans(ORPHAN_GRACE_MS).await?;
         self.end_stuck().await?;
         self.delete_recordings().await?;
+        self.journal.db.query(&janitor::GIVE_UP_DISABLED, Vec::new()).await?;
         self.journal.db.query(&janitor::FORGET, Vec::new()).await.map(|_| ())
     }
 
     /// Claimed but never dialled: the same attempt again.
     pub(crate) async fn requeue(&self, grace_ms: i64) -> Result<(), DbError> {
-        let params = vec![grace_ms.into(), self.owner.as_str().into()];
+        let params = vec![grace_ms.into(), self.running.ids().into()];
         for row in self.journal.db.query(&janitor::REQUEUE, params).await? {
             tracing::info!(call = %call_id(&row)?, "queued again: its node died before dialling");
         }
@@ -67,22 +79,24 @@ impl Janitor {
     pub(crate) async fn end_orphans(&self, grace_ms: i64) -> Result<(), DbError> {
         let crashed =
             || End::plain(CallStatus::Failed, EndReason::AgentCrashed, fresh::now_us()).because("node_lost");
-        self.take_and_end(&janitor::TAKE_ORPHANS, grace_ms, crashed).await
+        let params =
+            vec![grace_ms.into(), self.running.ids().into(), self.owner.as_str().into(), LEASE_MS.into()];
+        self.take_and_end(&janitor::TAKE_ORPHANS, params, crashed).await
     }
 
     async fn end_stuck(&self) -> Result<(), DbError> {
         let stuck =
             || End::plain(CallStatus::Failed, EndReason::Reconciled, fresh::now_us()).because("stuck");
-        self.take_and_end(&janitor::TAKE_STUCK, STUCK_GRACE_MS, stuck).await
+        let params = vec![STUCK_GRACE_MS.into(), self.owner.as_str().into(), LEASE_MS.into()];
+        self.take_and_end(&janitor::TAKE_STUCK, params, stuck).await
     }
 
     async fn take_and_end(
         &self,
         statement: &Statement,
-        grace_ms: i64,
+        params: Vec<Param>,
         end: impl Fn() -> End,
     ) -> Result<(), DbError> {
-        let params: Vec<Param> = vec![grace_ms.into(), self.owner.as_str().into(), LEASE_MS.into()];
         for row in self.journal.db.query(statement, params).await? {
             let (account_id, call_id) = (AccountId::from_uuid(row.uuid("account_id")?), call_id(&row)?);
             let token = row.int("lease_token")?;
@@ -98,12 +112,33 @@ impl Janitor {
     /// The file goes first: a row without a file is found again, a file without a row is not.
     async fn delete_recordings(&self) -> Result<(), DbError> {
         for row in self.journal.db.query(&janitor::EXPIRED_RECORDINGS, Vec::new()).await? {
-            if let Err(error) = self.recordings.delete(&row.text("path")?).await {
+            let deleted = self.recordings.delete(&row.text("path")?).await;
+            if let Err(error) = &deleted {
                 tracing::warn!(call = %row.text("call_id")?, %error, "an expired recording cannot be deleted");
-                continue;
             }
+            let statement =
+                if deleted.is_ok() { &janitor::RECORDING_DELETED } else { &janitor::RECORDING_KEPT };
             let params = vec![row.text("account_id")?.into(), row.text("call_id")?.into()];
-            self.journal.db.query_one(&janitor::RECORDING_DELETED, params).await?;
+            self.journal.db.query_one(statement, params).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what a crash left in the object store: a recording that was never finished, or
+    /// that its call does not know.
+    pub(crate) async fn delete_leftovers(&self) -> Result<(), DbError> {
+        let found = match self.recordings.untouched().await {
+            Ok(found) => found,
+            Err(error) => return Err(DbError::Unavailable(error.to_string())),
+        };
+        for paths in found.chunks(LEFTOVERS) {
+            let params = vec![paths.to_vec().into()];
+            for row in self.journal.db.query(&janitor::UNKNOWN_RECORDINGS, params).await? {
+                match self.recordings.delete(&row.text("path")?).await {
+                    Ok(()) => tracing::info!("a recording that no call knows was deleted"),
+                    Err(error) => tracing::warn!(%error, "a recording that no call knows cannot be deleted"),
+                }
+            }
         }
         Ok(())
     }

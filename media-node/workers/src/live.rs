@@ -74,6 +74,7 @@ fn redacted(event: &Event) -> Event {
         Event::Turn(turn) => Event::Turn(Turn { text: Personal(redact(&turn.text.0)), ..turn.clone() }),
         Event::Partial { text } => Event::Partial { text: redact(text) },
         Event::Slot { name, value } => Event::Slot { name: name.clone(), value: redact(value) },
+        Event::Trouble { detail } => Event::Trouble { detail: redact(detail) },
         other => other.clone(),
     }
 }

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use talkif_model::{AccountId, CallId};
 use talkif_store::{Db, DbError, Row, journal};
+use tokio::sync::Semaphore;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests under way; what comes beyond, while a collector hangs, is not exported.
+const CONCURRENCY: usize = 64;
 
 /// A span as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +48,7 @@ pub(crate) struct Exporter {
     client: reqwest::Client,
     address: Arc<str>,
     region: Arc<str>,
+    free: Arc<Semaphore>,
 }
 
 impl Exporter {
@@ -52,7 +56,12 @@ impl Exporter {
     pub(crate) fn new(endpoint: &str, region: &str) -> reqwest::Result<Self> {
         let address = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { client, address: address.into(), region: region.into() })
+        Ok(Self {
+            client,
+            address: address.into(),
+            region: region.into(),
+            free: Arc::new(Semaphore::new(CONCURRENCY)),
+        })
     }
 
     /// Exports all spans of a call that has ended.
@@ -77,6 +86,9 @@ impl Exporter {
         if spans.is_empty() {
             return;
         }
+        let Ok(_free) = self.free.try_acquire() else {
+            return tracing::warn!("spans were not exported: the collector is too slow");
+        };
         let request = self.client.post(&*self.address).json(&body(spans, &self.region));
         match request.send().await.and_then(reqwest::Response::error_for_status) {
             Ok(_) => {}

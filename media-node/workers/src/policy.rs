@@ -24,16 +24,17 @@ pub(crate) fn next_attempt_us(call: &CallContext, end: &End, now_us: i64) -> Opt
     }
 }
 
-/// The gate's view of a call that is due. What is missing speaks against the call.
-pub(crate) fn gate_facts(facts: &Facts, now_us: i64) -> GateFacts {
+/// The gate's view of a call that is due, at the database's moment; `in_good_standing` is what
+/// the directory says of the account. What is missing speaks against the call.
+pub(crate) fn gate_facts(facts: &Facts, in_good_standing: bool) -> GateFacts {
     let account = facts.account.as_ref();
     let limit = |of: fn(&crate::dialer::Account) -> u32| account.map_or(0, of);
     GateFacts {
-        now: timestamp(now_us),
+        now: timestamp(facts.now_us),
         queued_at: timestamp(facts.created_us),
         place: place(facts),
         quiet_hours: facts.flow.as_ref().map(|flow| flow.call.quiet_hours.clone()).unwrap_or_default(),
-        account_active: account.is_some(),
+        account_active: account.is_some() && in_good_standing,
         lead_open: facts.lead.as_ref().is_none_or(|lead| lead.state == "queued"),
         consent: facts.consent,
         opted_out: facts.opted_out,
@@ -48,6 +49,7 @@ pub(crate) fn gate_facts(facts: &Facts, now_us: i64) -> GateFacts {
         account_calls_24h: facts.account_calls_today,
         max_daily_calls: limit(|account| account.max_daily_calls),
         balance_microcents: account.map_or(0, |account| account.balance_microcents),
+        number_busy: facts.number_busy,
         active_calls: facts.active_calls,
         concurrent_calls: limit(|account| account.concurrent_calls),
         dial_deadline: facts.dial_deadline_us.map(timestamp),

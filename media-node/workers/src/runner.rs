@@ -2,7 +2,7 @@
 
 use crate::context::CallContext;
 use crate::journal::{Journal, JournalEnd, JournalSetup};
-use crate::running::Running;
+use crate::running::{Entered, Running};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -32,12 +32,12 @@ impl Stage {
     /// Runs a call to its end. `slot` is given back with the leg, the journal may take longer.
     pub(crate) async fn play(
         &self,
+        entered: Entered,
         call: CallContext,
         job: CallJob,
         leg: Box<dyn CallLeg>,
         slot: OwnedSemaphorePermit,
     ) -> JournalEnd {
-        let entered = self.running.enter(call.call_id, call.token);
         let (reports, inbox) = mpsc::unbounded_channel();
         let session = self.spawn_session(job, leg, reports, slot, entered.lost());
         let end = Journal::new(self.journal.clone(), call).run(inbox).await;
@@ -72,7 +72,7 @@ impl Stage {
     }
 }
 
-/// The INVITE of an outbound call is out by now, whatever the session will say about it.
+/// The INVITE of an outbound call is out by now, whatever becomes of the session.
 fn announce(job: &CallJob, leg: &dyn CallLeg, reports: &Reports) {
     if job.direction == talkif_model::Direction::Outbound {
         let entry = Entry::Dialed { sip_call_id: leg.id().to_owned() };

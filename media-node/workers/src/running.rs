@@ -3,7 +3,7 @@
 //! One statement renews them all. A call that does not come back belongs to somebody else now:
 //! its session is told to stop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use talkif_model::CallId;
@@ -33,12 +33,20 @@ impl Running {
     /// Enters a call; it leaves when the returned entry is dropped.
     pub(crate) fn enter(&self, call_id: CallId, token: i64) -> Entered {
         let lost = CancellationToken::new();
-        self.with(|calls| calls.insert(call_id, Held { token, lost: lost.clone() }));
+        let before = self.with(|calls| calls.insert(call_id, Held { token, lost: lost.clone() }));
+        if let Some(before) = before {
+            before.lost.cancel();
+        }
         Entered { running: self.clone(), call_id, token, lost }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.with(|calls| calls.len())
+    }
+
+    /// The calls that are run here, as statements take them.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.with(|calls| calls.keys().map(|id| id.sql()).collect())
     }
 
     /// Renews all leases and tells the sessions of lost calls to stop.
@@ -54,7 +62,7 @@ impl Running {
         let ids: Vec<String> = held.iter().map(|(id, _)| id.sql()).collect();
         let tokens: Vec<String> = held.iter().map(|(_, held)| held.token.to_string()).collect();
         let rows = db.query(&nodes::RENEW, vec![LEASE_MS.into(), ids.into(), tokens.into()]).await?;
-        let renewed = rows.iter().map(|row| row.text("id")).collect::<Result<Vec<_>, _>>()?;
+        let renewed = rows.iter().map(|row| row.text("id")).collect::<Result<HashSet<_>, _>>()?;
         for (id, held) in held.iter().filter(|(id, _)| !renewed.contains(&id.sql())) {
             tracing::debug!(call = %id, "the lease is gone");
             held.lost.cancel();

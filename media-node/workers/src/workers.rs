@@ -3,6 +3,7 @@
 use crate::artifacts::{self, ArtifactServer};
 use crate::courier::{Courier, CourierConfig};
 use crate::dialer::{CallStream, Dialer, DialerSetup};
+use crate::directory::Directory;
 use crate::fresh;
 use crate::inbound::Inbound;
 use crate::janitor::Janitor;
@@ -55,6 +56,8 @@ pub struct WorkersConfig {
 pub struct Ports {
     /// The region's database.
     pub db: Arc<dyn Db>,
+    /// The directory, or a replica of it: says which accounts are suspended.
+    pub directory: Arc<dyn Db>,
     /// Places and takes calls.
     pub telephony: Arc<dyn Telephony>,
     /// Holds a call.
@@ -80,6 +83,8 @@ pub enum StartError {
 /// The running workers of a node.
 pub struct Workers {
     shutdown: Shutdown,
+    /// Asked once all calls are over, so that their outcomes are still carried.
+    last_orders: Shutdown,
     /// Dialer, courier, janitor …: return when asked to.
     duties: TaskTracker,
     /// Calls under way.
@@ -101,6 +106,7 @@ impl Workers {
         let listener = TcpListener::bind(config.artifacts_listen).await?;
         let mut workers = Self {
             shutdown: Shutdown::default(),
+            last_orders: Shutdown::default(),
             duties: TaskTracker::new(),
             calls: TaskTracker::new(),
             background: tokio::task::JoinSet::new(),
@@ -154,9 +160,11 @@ impl Workers {
         redis: redis::Client,
     ) {
         let slots = Arc::new(Semaphore::new(config.slots));
+        let directory = Arc::new(Directory::new(Arc::clone(&ports.directory)));
         let dialer = Dialer::new(DialerSetup {
             stage: stage.clone(),
             telephony: Arc::clone(&ports.telephony),
+            directory: Arc::clone(&directory),
             sealing_key: Arc::clone(&config.sealing_key),
             slots: Arc::clone(&slots),
             owner: owner.to_owned(),
@@ -169,6 +177,7 @@ impl Workers {
         let inbound = Inbound {
             stage: stage.clone(),
             telephony: Arc::clone(&ports.telephony),
+            directory,
             slots,
             owner: owner.to_owned(),
             calls: self.calls.clone(),
@@ -194,11 +203,12 @@ impl Workers {
             exporter: stage.journal.exporter.clone(),
             wake: Arc::clone(&stage.journal.courier),
         })?;
-        self.duties.spawn(courier.run(self.shutdown.clone()));
+        self.duties.spawn(courier.run(self.last_orders.clone()));
         let janitor = Janitor {
             journal: stage.journal.clone(),
             recordings: Arc::clone(&ports.recordings),
             owner: owner.to_owned(),
+            running: self.running.clone(),
         };
         self.duties.spawn(janitor.run(self.shutdown.clone()));
         self.background.spawn(renew(self.running.clone(), Arc::clone(&ports.db)));
@@ -233,7 +243,8 @@ impl Workers {
         self.running.count()
     }
 
-    /// Takes no new work, lets calls end for at most `patience`, then stops. Calls that are cut
+    /// Takes no new work, lets calls end and their outcomes go out for at most `patience`, then
+    /// stops. Calls that are cut
     /// off keep their leases until a janitor ends them.
     pub async fn drain(mut self, patience: Duration) {
         self.shutdown.ask();
@@ -241,11 +252,13 @@ impl Workers {
         self.duties.close();
         let done = async {
             self.calls.wait().await;
+            self.last_orders.ask();
             self.duties.wait().await;
         };
         if tokio::time::timeout(patience, done).await.is_err() {
             tracing::warn!(calls = self.running.count(), "stopped with calls under way");
         }
+        self.last_orders.ask();
         self.background.shutdown().await;
         if let Err(error) = self.db.query(&nodes::FORGET, vec![self.node_id.into()]).await {
             tracing::debug!(%error, "the node's record stays until it is forgotten");
@@ -257,8 +270,11 @@ impl Workers {
 async fn renew(running: Running, db: Arc<dyn Db>) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        if let Err(error) = running.renew(&*db).await {
-            tracing::warn!(%error, "leases cannot be renewed now");
+        // An answer that takes longer is worth less than asking again.
+        match tokio::time::timeout(RENEWAL, running.renew(&*db)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "leases cannot be renewed now"),
+            Err(_) => tracing::warn!("leases cannot be renewed in time"),
         }
     }
 }

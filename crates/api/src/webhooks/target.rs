@@ -1,14 +1,14 @@
 //! Where webhooks may go, as far as an address says it. Names are resolved, and judged again,
-//! at every delivery.
+//! at every delivery; by which rules is `talkif_rules::target`'s business.
 
 use http::Uri;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use talkif_rules::target::Reach;
 
 /// Longest URL.
 const MAX_LENGTH: usize = 2_000;
 
 /// Checks an endpoint's URL; the error is a sentence for the caller. In `local_mode` plain HTTP
-/// and private addresses are allowed.
+/// and loopback are allowed.
 pub(super) fn check(url: &str, local_mode: bool) -> Result<(), &'static str> {
     if url.len() > MAX_LENGTH {
         return Err("It must be at most 2000 characters");
@@ -23,46 +23,10 @@ pub(super) fn check(url: &str, local_mode: bool) -> Result<(), &'static str> {
         Some("http") if local_mode => {}
         _ => return Err("It must begin with https://"),
     }
-    if !local_mode && is_private(host) {
+    if !Reach::of(local_mode).allows_host(host) {
         return Err("It must not lead to a private address");
     }
     Ok(())
-}
-
-fn is_private(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return !is_public(address);
-    }
-    // A last label without letters is an address in disguise (0x7f000001, 127.1).
-    let label = host.rsplit('.').next().unwrap_or_default();
-    let reserved = ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion"];
-    !host.contains('.') || reserved.contains(&label) || !label.starts_with(|c: char| c.is_ascii_alphabetic())
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-/// By the registry of special-purpose IPv4 addresses (RFC 6890).
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let special = address.is_private() || address.is_loopback() || address.is_link_local();
-    let unusable = address.is_unspecified() || address.is_broadcast() || address.is_multicast();
-    let [a, b, c, _] = address.octets();
-    // This network, shared by carriers, protocol assignments, benchmarks, reserved.
-    let assigned =
-        matches!((a, b, c), (0 | 240.., ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _));
-    !(special || unusable || assigned || address.is_documentation())
-}
-
-/// Only global unicast is public, and of it not what carries IPv4 addresses inside (6to4,
-/// Teredo) or is for documentation.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    (0x2000..0x4000).contains(&a) && a != 0x2002 && (a, b) != (0x2001, 0) && (a, b) != (0x2001, 0x0db8)
 }
 
 #[cfg(test)]
@@ -117,5 +81,6 @@ mod tests {
     #[test]
     fn a_developers_machine_may_be_its_own_receiver() {
         assert_eq!(check("http://127.0.0.1:4040/hooks", true), Ok(()));
+        assert!(check("http://10.0.0.1/hooks", true).is_err(), "the courier would not go there either");
     }
 }

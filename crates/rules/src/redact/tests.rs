@@ -85,7 +85,8 @@ fn what_harms_nobody_stays() {
 proptest! {
     #[test]
     fn no_card_survives(
-        before in "[a-zçğıöşü ]{0,20}",
+        // Words only that are no numbers and begin no bank account.
+        before in proptest::sample::select(vec!["", "well", "tamam", "my card number", "kartım"]),
         digits in proptest::collection::vec(0_u8..10, 12..18),
         first in 3_u8..7,
         separator in proptest::sample::select(vec!["", " ", "-", ", ", "."]),

@@ -18,6 +18,7 @@ const DIRECTORY: &[Source] = &[
 const REGION: &[Source] = &[
     (1, "region", include_str!("../../../../migrations/region/0001_region.sql")),
     (2, "endpoint limit", include_str!("../../../../migrations/region/0002_endpoint_limit.sql")),
+    (3, "durable node", include_str!("../../../../migrations/region/0003_durable_node.sql")),
 ];
 
 /// Brings the directory database at `url` up to date. Its migrations table lives in the schema

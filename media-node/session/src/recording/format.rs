@@ -138,21 +138,12 @@ pub fn decrypt_to_wav(path: &Path, key: &RecordingKey) -> Result<Vec<u8>, Decryp
 /// Sample rate and little-endian interleaved samples of a whole file.
 fn decrypt(file: &[u8], key: &RecordingKey) -> Result<(u32, Vec<u8>), DecryptError> {
     let (header, mut rest) = file.split_first_chunk::<HEADER_LENGTH>().ok_or(DecryptError::NotARecording)?;
-    let (salt, rate) = read_header(header, key)?;
-    let cipher = file_cipher(key, &salt);
+    let (opener, rate) = Opener::new(header, key)?;
     let mut samples = Vec::with_capacity(file.len());
     for block in 0.. {
         let (sealed, after) = split_block(rest)?;
         let last = after.is_empty();
-        let payload = Payload { msg: sealed, aad: header };
-        match cipher.decrypt(&nonce(block, last), payload) {
-            Ok(plain) => samples.extend(plain),
-            // Cut at a block's end: the block is whole, only it is not the last one.
-            Err(_) if last && cipher.decrypt(&nonce(block, false), payload_of(sealed, header)).is_ok() => {
-                return Err(DecryptError::CutOff);
-            }
-            Err(_) => return Err(DecryptError::Damaged(block)),
-        }
+        samples.extend(opener.open(sealed, block, last)?);
         if last {
             break;
         }
@@ -161,8 +152,29 @@ fn decrypt(file: &[u8], key: &RecordingKey) -> Result<(u32, Vec<u8>), DecryptErr
     Ok((rate, samples))
 }
 
-const fn payload_of<'a>(sealed: &'a [u8], header: &'a [u8]) -> Payload<'a, 'a> {
-    Payload { msg: sealed, aad: header }
+/// Opens the blocks of one file, in any order.
+pub(super) struct Opener {
+    cipher: Aes256Gcm,
+    header: [u8; HEADER_LENGTH],
+}
+
+impl Opener {
+    /// For the file with this header, and its sample rate.
+    pub(super) fn new(header: &[u8; HEADER_LENGTH], key: &RecordingKey) -> Result<(Self, u32), DecryptError> {
+        let (salt, rate) = read_header(header, key)?;
+        Ok((Self { cipher: file_cipher(key, &salt), header: *header }, rate))
+    }
+
+    /// The samples of a block, given its number and whether the file ends with it.
+    pub(super) fn open(&self, sealed: &[u8], block: u64, last: bool) -> Result<Vec<u8>, DecryptError> {
+        let open =
+            |last| self.cipher.decrypt(&nonce(block, last), Payload { msg: sealed, aad: &self.header });
+        // Cut at a block's end: the block is whole, only it is not the last one.
+        open(last).map_err(|_| match last && open(false).is_ok() {
+            true => DecryptError::CutOff,
+            false => DecryptError::Damaged(block),
+        })
+    }
 }
 
 fn read_header(header: &[u8; HEADER_LENGTH], key: &RecordingKey) -> Result<(Salt, u32), DecryptError> {
@@ -180,11 +192,17 @@ fn read_header(header: &[u8; HEADER_LENGTH], key: &RecordingKey) -> Result<(Salt
 
 fn split_block(rest: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
     let (length, rest) = rest.split_first_chunk::<4>().ok_or(DecryptError::CutOff)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    if !(TAG_LENGTH..=MAX_BLOCK).contains(&length) {
+    let (sealed, _) = block_lengths(*length)?;
+    rest.split_at_checked(sealed).ok_or(DecryptError::CutOff)
+}
+
+/// Sealed and plain length of the block behind these bytes.
+pub(super) fn block_lengths(prefix: [u8; 4]) -> Result<(usize, u64), DecryptError> {
+    let sealed = u32::from_le_bytes(prefix) as usize;
+    if !(TAG_LENGTH..=MAX_BLOCK).contains(&sealed) {
         return Err(DecryptError::NotARecording);
     }
-    rest.split_at_checked(length).ok_or(DecryptError::CutOff)
+    Ok((sealed, (sealed - TAG_LENGTH) as u64))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Recordings: stereo, the caller on the left and the agent on the right, encrypted block by
 //! block while the call runs, so that neither memory nor a whole plain file ever holds a call.
 //!
-//! [`format`] documents the file. [`decrypt_to_wav`] reads it back. [`writer`] is the task that a
+//! [`format`] documents the file. [`decrypt_to_wav`] reads it back, [`Reader`] a part of it. [`writer`] is the task that a
 //! session feeds, 20 ms at a time, without ever waiting for the disk.
 
 pub mod format;
+mod reader;
 pub(crate) mod writer;
 
 pub use format::{DecryptError, decrypt_to_wav};
+pub use reader::Reader;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -15,15 +15,17 @@ use send::{Attempt, Delivery, Sender};
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_rules::secret::SealingKey;
+use talkif_rules::target::Reach;
 use talkif_store::{Db, DbError, Param, deliveries};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 /// Longer than an attempt can take, so that no second courier takes what is under way.
 const LEASE_MS: i64 = 45_000;
-/// Deliveries under way in one node.
-const CONCURRENCY: usize = 64;
-/// Deliveries under way to one endpoint.
+/// Deliveries under way in one node: receivers that hang for the whole timeout occupy one each
+/// once they failed, so it takes many of them to fill a node.
+const CONCURRENCY: usize = 256;
+/// Deliveries under way to one endpoint that is well.
 const CONCURRENCY_PER_ENDPOINT: i64 = 8;
 /// How often Postgres is asked when nobody calls.
 const POLL: Duration = Duration::from_millis(500);
@@ -49,8 +51,7 @@ pub(crate) struct Courier {
 
 impl Courier {
     pub(crate) fn new(config: CourierConfig) -> reqwest::Result<Self> {
-        let reach =
-            if config.local_mode { address::Reach::PublicAndLoopback } else { address::Reach::Public };
+        let reach = Reach::of(config.local_mode);
         let sender = Sender::new(address::system_lookup(), reach, Arc::clone(&config.sealing_key))?;
         Ok(Self { config, sender })
     }
@@ -108,18 +109,17 @@ impl Courier {
 
     /// Tries once and writes down what became of it. A result that cannot be written is not
     /// lost: the lease runs out, and the receiver drops the repeat by its `webhook-id`.
-    async fn carry(self: Arc<Self>, delivery: Delivery, _slot: Option<OwnedSemaphorePermit>) {
+    async fn carry(self: Arc<Self>, delivery: Delivery, slot: Option<OwnedSemaphorePermit>) {
         let sent_us = fresh::now_us();
         let attempt = self.sender.send(&delivery, sent_us / 1_000_000).await;
         tracing::debug!(delivery = %delivery.id, event = %delivery.event_type, attempt = delivery.attempts, ?attempt, "webhook sent");
         let written = match attempt {
-            Attempt::Delivered { status } => self.delivered(&delivery, status, sent_us).await,
+            Attempt::Delivered { status } => self.delivered(&delivery, status, sent_us, slot).await,
             Attempt::Gone => self.failed(&delivery, Some(410), "the receiver is gone", None, true).await,
             Attempt::Failed { status, error, retry_after } => {
                 let pause = schedule::pause(delivery.attempts, fresh::jitter(), retry_after);
-                let next_us = pause
-                    .map(|pause| fresh::now_us() + i64::try_from(pause.as_micros()).unwrap_or(i64::MAX / 2));
-                self.failed(&delivery, status, &error, next_us, false).await
+                let pause_ms = pause.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+                self.failed(&delivery, status, &error, pause_ms, false).await
             }
         };
         if let Err(error) = written {
@@ -128,11 +128,20 @@ impl Courier {
         self.config.wake.notify_one();
     }
 
-    async fn delivered(&self, delivery: &Delivery, status: u16, sent_us: i64) -> Result<(), DbError> {
+    /// The slot is free before the span is exported: collectors must not hold webhooks up.
+    async fn delivered(
+        &self,
+        delivery: &Delivery,
+        status: u16,
+        sent_us: i64,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), DbError> {
         let span_id = fresh::span_id();
         let mut params = self.key(delivery);
         params.extend([i64::from(status).into(), span_id.into(), sent_us.into()]);
         let row = self.config.db.query_one(&deliveries::DELIVERED, params).await?;
+        drop(slot);
+        self.config.wake.notify_one();
         if let (Some(exporter), Some(row)) = (&self.config.exporter, row) {
             exporter.export(FinishedSpan::from_row(&row)?).await;
         }
@@ -144,11 +153,11 @@ impl Courier {
         delivery: &Delivery,
         status: Option<u16>,
         error: &str,
-        next_us: Option<i64>,
+        pause_ms: Option<i64>,
         gone: bool,
     ) -> Result<(), DbError> {
         let mut params = self.key(delivery);
-        params.extend([status.map(i64::from).into(), error.into(), next_us.into(), gone.into()]);
+        params.extend([status.map(i64::from).into(), error.into(), pause_ms.into(), gone.into()]);
         let disabled = self.config.db.query_one(&deliveries::FAILED, params).await?;
         if let Some(reason) = disabled.and_then(|row| row.opt_text("disabled_reason").ok().flatten()) {
             tracing::info!(delivery = %delivery.id, reason, "webhook endpoint disabled");

@@ -1,6 +1,6 @@
 //! One attempt to deliver one event.
 
-use super::address::{CheckedResolver, Lookup, Reach, check_url};
+use super::address::{CheckedResolver, Lookup, check_url};
 use super::schedule;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, redirect};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use talkif_model::{AccountId, DeliveryId, EventId};
 use talkif_rules::secret::{self, SealingKey};
 use talkif_rules::signature;
+use talkif_rules::target::Reach;
 use talkif_store::{DbError, Row};
 
 /// From connecting to the last response header.

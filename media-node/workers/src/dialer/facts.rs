@@ -29,6 +29,8 @@ impl Leased {
 /// Everything known about a leased call at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
+    /// When they were read, by the database's clock.
+    pub(crate) now_us: i64,
     pub(crate) lead_id: Option<LeadId>,
     pub(crate) attempt: u32,
     pub(crate) from: Option<E164>,
@@ -53,6 +55,7 @@ pub(crate) struct Facts {
     pub(crate) number_calls_today: u32,
     pub(crate) oldest_number_call_us: Option<i64>,
     pub(crate) account_calls_today: u32,
+    pub(crate) number_busy: bool,
     pub(crate) active_calls: u32,
     pub(crate) lead_attempts: u32,
     pub(crate) first_dialed_us: Option<i64>,
@@ -101,6 +104,7 @@ impl Facts {
 
     fn from_row(row: &Row) -> Result<Self, DbError> {
         Ok(Self {
+            now_us: row.int("now_us")?,
             lead_id: context::lead_id(row)?,
             attempt: context::count(row, "attempt_no")?,
             from: row.text("from_number")?.parse().ok(),
@@ -123,6 +127,7 @@ impl Facts {
             number_calls_today: context::count(row, "number_calls_today")?,
             oldest_number_call_us: row.opt_int("oldest_number_call_us")?,
             account_calls_today: context::count(row, "account_calls_today")?,
+            number_busy: row.bool("number_busy")?,
             active_calls: context::count(row, "active_calls")?,
             lead_attempts: context::count(row, "lead_attempts")?,
             first_dialed_us: row.opt_int("first_dialed_us")?,

@@ -13,6 +13,7 @@ mod stream;
 pub(crate) use facts::{Account, Facts, object};
 pub(crate) use stream::CallStream;
 
+use crate::directory::Directory;
 use crate::runner::Stage;
 use crate::running::LEASE_MS;
 use crate::shutdown::Shutdown;
@@ -38,6 +39,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct DialerSetup {
     pub(crate) stage: Stage,
     pub(crate) telephony: Arc<dyn Telephony>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) sealing_key: Arc<SealingKey>,
     /// This node's slots, shared with inbound calls.
     pub(crate) slots: Arc<Semaphore>,

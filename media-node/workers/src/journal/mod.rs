@@ -90,11 +90,13 @@ fn is_passing(error: &DbError) -> bool {
 pub(crate) struct Journal {
     setup: JournalSetup,
     call: CallContext,
+    /// The number of the last event.
+    seq: i64,
 }
 
 impl Journal {
     pub(crate) const fn new(setup: JournalSetup, call: CallContext) -> Self {
-        Self { setup, call }
+        Self { setup, call, seq: 0 }
     }
 
     /// Writes what comes in until the call is finished. An inbox that closes without an end is
@@ -157,7 +159,7 @@ impl Journal {
         inbox: &mut mpsc::UnboundedReceiver<Report>,
         buffer: &mut Buffer,
     ) -> Progress {
-        let prepared = match self.prepare(step) {
+        let mut prepared = match self.prepare(step) {
             Ok(prepared) => prepared,
             Err(error) => return self.dropped(&error.to_string()),
         };
@@ -166,7 +168,10 @@ impl Journal {
             match self.fenced(prepared.statement, prepared.params.clone()).await {
                 Ok(()) => return self.written(&prepared),
                 Err(Unwritten::LeaseLost) => return Progress::Ends(JournalEnd::LeaseLost),
-                Err(Unwritten::Never(why)) => return self.give_up(prepared, &why).await,
+                Err(Unwritten::Never(why)) => match self.without_particulars(prepared, &why) {
+                    Ok(bare) => prepared = bare,
+                    Err(progress) => return progress,
+                },
                 Err(Unwritten::Later(error)) => {
                     tracing::warn!(call = %self.call.call_id, %error, "the journal waits for the database");
                     tokio::time::sleep(pause.mul_f64(1.0 + 0.2 * fresh::jitter())).await;
@@ -181,19 +186,24 @@ impl Journal {
         if prepared.wakes_courier {
             self.setup.courier.notify_one();
         }
-        if prepared.is_end() { Progress::Ends(JournalEnd::Finished) } else { Progress::Goes }
+        if prepared.is_end { Progress::Ends(JournalEnd::Finished) } else { Progress::Goes }
     }
 
     /// A step that Postgres will never take is dropped, except for the end, which is then
     /// written without its particulars.
-    async fn give_up(&self, prepared: Prepared, why: &str) -> Progress {
-        let Some(bare) = prepared.bare else { return self.dropped(why) };
-        tracing::error!(call = %self.call.call_id, why, "the outcome was not written, only the end");
-        if let Err(Unwritten::Never(why)) = self.fenced(&journal::FINISH, vec![bare]).await {
+    fn without_particulars(&self, prepared: Prepared, why: &str) -> Result<Prepared, Progress> {
+        match (prepared.bare, prepared.is_end) {
+            (Some(bare), _) => {
+                tracing::error!(call = %self.call.call_id, why, "the outcome was not written, only the end");
+                Ok(Prepared { params: vec![bare], bare: None, ..prepared })
+            }
             // Without renewal the lease runs out, and a janitor ends the call.
-            tracing::error!(call = %self.call.call_id, why, "the end was not written");
+            (None, true) => {
+                tracing::error!(call = %self.call.call_id, why, "the end was not written");
+                Err(Progress::Ends(JournalEnd::LeaseLost))
+            }
+            (None, false) => Err(self.dropped(why)),
         }
-        Progress::Ends(JournalEnd::Finished)
     }
 
     fn dropped(&self, why: &str) -> Progress {
@@ -211,7 +221,7 @@ impl Journal {
         let report = match step {
             Step::Batch(reports) => {
                 self.notice(&reports);
-                return Ok(Prepared::plain(&journal::RECORD, Records::of(&reports).params()?));
+                return Ok(Prepared::plain(&journal::RECORD, Records::of(&reports, &mut self.seq).params()?));
             }
             Step::One(report) => *report,
         };
@@ -226,7 +236,7 @@ impl Journal {
             // The buffer hands these out in batches only; a batch of one is as good.
             entry @ (Entry::Event(_) | Entry::Span(_)) => {
                 let reports = [Report { at: report.at, entry }];
-                Prepared::plain(&journal::RECORD, Records::of(&reports).params()?)
+                Prepared::plain(&journal::RECORD, Records::of(&reports, &mut self.seq).params()?)
             }
         })
     }
@@ -272,7 +282,12 @@ impl Journal {
     fn prepare_finish(&mut self, end: End) -> Prepared {
         let bare = to_json(&Finish::bare(&end, fresh::span_id()));
         let params = vec![to_json(&self.finish(end))];
-        Prepared { bare: Some(bare), wakes_courier: true, ..Prepared::plain(&journal::FINISH, params) }
+        Prepared {
+            bare: Some(bare),
+            is_end: true,
+            wakes_courier: true,
+            ..Prepared::plain(&journal::FINISH, params)
+        }
     }
 
     fn finish(&mut self, end: End) -> Finish {
@@ -315,16 +330,13 @@ struct Prepared {
     params: Vec<Param>,
     /// Of the end only: what to write if the whole is refused.
     bare: Option<Param>,
+    is_end: bool,
     wakes_courier: bool,
 }
 
 impl Prepared {
     const fn plain(statement: &'static Statement, params: Vec<Param>) -> Self {
-        Self { statement, params, bare: None, wakes_courier: false }
-    }
-
-    const fn is_end(&self) -> bool {
-        self.bare.is_some()
+        Self { statement, params, bare: None, is_end: false, wakes_courier: false }
     }
 }
 
@@ -333,8 +345,10 @@ fn to_json(finish: &Finish) -> Param {
     serde_json::to_string(finish).unwrap_or_default().into()
 }
 
+/// `agent_crashed` is for a whole node; here one call broke and its node lives on.
 fn died() -> Report {
-    let ending = End::plain(CallStatus::Failed, EndReason::AgentCrashed, 0).ending;
+    let mut ending = End::plain(CallStatus::Failed, EndReason::AgentError, 0).ending;
+    ending.detail = Some("the session ended without a report".to_owned());
     Report {
         at: std::time::SystemTime::now(),
         entry: Entry::Finished { ending, sip_status: None, quality: None },

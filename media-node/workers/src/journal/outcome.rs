@@ -4,7 +4,7 @@
 use super::webhook::{self, ArtifactLinks};
 use crate::context::CallContext;
 use crate::fresh;
-use crate::redaction::redact;
+use crate::redaction::{redact, storable};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,6 +89,7 @@ pub(crate) struct Finish {
     opted_out: bool,
     retry_id: Option<uuid::Uuid>,
     retry_us: Option<i64>,
+    now_us: i64,
     refused_because: Option<String>,
     refused_on: Option<Value>,
     event_id: Option<uuid::Uuid>,
@@ -108,7 +109,8 @@ pub(crate) struct Verdict {
 /// A conversation without a verdict, and a refusal by the gate, disqualify; whoever was not
 /// reached has not answered.
 pub(crate) fn verdict(call: &CallContext, end: &End) -> Verdict {
-    let reason = end.ending.outcome_reason.clone();
+    // The model's own words: they may repeat the caller's.
+    let reason = end.ending.outcome_reason.as_deref().map(redact);
     match (end.ending.outcome, &end.refused) {
         (Some(Outcome::NotFit), _) => {
             Verdict { outcome: Outcome::NotFit, reason: reason.or_else(|| call.not_fit_reason()) }
@@ -163,6 +165,7 @@ impl Finish {
             opted_out: call.opted_out,
             retry_id: fresh.next.map(|next| next.call_id.uuid()),
             retry_us: fresh.next.map(|next| next.at_us),
+            now_us: fresh.now_us,
             event_id: event.as_ref().map(|event| event.id.uuid()),
             event_type: event.as_ref().map(|event| event.kind),
             payload: event.map(|event| event.payload),
@@ -192,6 +195,7 @@ impl Finish {
             opted_out: false,
             retry_id: None,
             retry_us: None,
+            now_us: end.at_us,
             refused_because,
             refused_on,
             event_id: None,
@@ -237,12 +241,13 @@ fn metrics(call: &CallContext, now_us: i64) -> Metrics {
 }
 
 fn redacted_slots(slots: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    slots.iter().map(|(name, value)| (name.clone(), redact(value))).collect()
+    slots.iter().map(|(name, value)| (storable(name), redact(value))).collect()
 }
 
 fn redacted_booking(booking: &Booking) -> Booking {
     let notes = booking.notes.as_ref().map(|notes| Personal(redact(&notes.0)));
-    Booking { notes, ..booking.clone() }
+    let owner = booking.owner.as_deref().map(storable);
+    Booking { slot: storable(&booking.slot), owner, notes }
 }
 
 fn quality_json(quality: &LegQuality) -> Value {
@@ -317,6 +322,25 @@ mod tests {
                 .unwrap()
                 .starts_with("https://artifacts.example/r/call_")
         );
+    }
+
+    #[test]
+    fn what_the_model_repeats_of_a_card_number_is_redacted_wherever_it_goes() {
+        let card = "paid with 4111 1111 1111 1111\0";
+        let mut end = end(Some(Outcome::Booked));
+        end.ending.outcome_reason = Some(card.into());
+        end.ending.slots = BTreeMap::from([("budget\0".to_owned(), card.to_owned())]);
+        end.ending.booking = Some(Booking {
+            slot: "2026-05-26T15:30:00Z\0".into(),
+            owner: Some("mehmet\0".into()),
+            notes: Some(Personal(card.into())),
+        });
+        end.ending.detail = Some(card.into());
+        let (finish, payload) = finish(&call(), end, None);
+        for text in [serde_json::to_string(&finish).unwrap(), payload.to_string()] {
+            assert!(text.contains("[card]"), "{text}");
+            assert!(!text.contains("1111") && !text.contains("\\u0000"), "{text}");
+        }
     }
 
     #[test]

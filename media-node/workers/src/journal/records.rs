@@ -3,7 +3,7 @@
 //! Spoken words and slots are redacted here, before anything is stored.
 
 use crate::fresh;
-use crate::redaction::redact;
+use crate::redaction::{redact, storable};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use talkif_call_engine::io::Event;
@@ -33,6 +33,7 @@ struct TurnRow {
 
 #[derive(Debug, Serialize)]
 struct EventRow {
+    seq: i64,
     r#type: &'static str,
     data: Value,
     at_us: i64,
@@ -49,11 +50,12 @@ struct SpanRow {
 }
 
 impl Records {
-    pub(super) fn of(reports: &[Report]) -> Self {
+    /// `seq` numbers the events of a call: written twice, an event is stored once.
+    pub(super) fn of(reports: &[Report], seq: &mut i64) -> Self {
         let mut records = Self::default();
         for report in reports {
             match &report.entry {
-                Entry::Event(event) => records.add_event(event, fresh::unix_us(report.at)),
+                Entry::Event(event) => records.add_event(event, fresh::unix_us(report.at), seq),
                 Entry::Span(span) => records.spans.push(span_row(span)),
                 // These have their own statements.
                 Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => {}
@@ -62,16 +64,17 @@ impl Records {
         records
     }
 
-    fn add_event(&mut self, event: &Event, at_us: i64) {
+    fn add_event(&mut self, event: &Event, at_us: i64, seq: &mut i64) {
         match event {
             Event::Turn(turn) => self.turns.push(turn_row(turn)),
             Event::Slot { name, value } => {
-                self.slots.insert(name.clone(), redact(value).into());
+                self.slots.insert(storable(name), redact(value).into());
             }
             _ => {}
         }
         if let Some((kind, data)) = event_row(event) {
-            self.events.push(EventRow { r#type: kind, data, at_us });
+            *seq += 1;
+            self.events.push(EventRow { seq: *seq, r#type: kind, data, at_us });
         }
     }
 
@@ -102,8 +105,8 @@ fn turn_row(turn: &Turn) -> TurnRow {
 fn event_row(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Status { .. } | Event::Partial { .. } | Event::Turn(_) => return None,
-        Event::Slot { name, .. } => ("call.slot", json!({ "name": name })),
-        Event::Node { node } => ("call.node", json!({ "node": node })),
+        Event::Slot { name, .. } => ("call.slot", json!({ "name": storable(name) })),
+        Event::Node { node } => ("call.node", json!({ "node": storable(node) })),
         Event::Interruption { false_alarm } => ("call.interruption", json!({ "false_alarm": false_alarm })),
         Event::Qualified { outcome } => ("call.qualified", json!({ "outcome": outcome })),
         Event::OptedOut => ("call.opted_out", json!({})),
@@ -139,8 +142,8 @@ mod tests {
     fn a_slot_is_kept_with_the_call_and_only_named_in_the_log() {
         let event = Event::Slot { name: "budget".into(), value: "12k".into() };
         let report = Report { at: SystemTime::UNIX_EPOCH, entry: Entry::Event(event) };
-        let params = Records::of(&[report]).params().unwrap();
-        assert_eq!(text(&params[1]), r#"[{"type":"call.slot","data":{"name":"budget"},"at_us":0}]"#);
+        let params = Records::of(&[report], &mut 6).params().unwrap();
+        assert_eq!(text(&params[1]), r#"[{"seq":7,"type":"call.slot","data":{"name":"budget"},"at_us":0}]"#);
         assert_eq!(text(&params[3]), r#"{"budget":"12k"}"#);
     }
 }

@@ -78,10 +78,42 @@ async fn nothing_is_served_without_a_valid_signature() {
 }
 
 #[tokio::test]
-async fn a_deleted_recording_is_not_served() {
+async fn a_recording_is_served_in_the_part_that_is_asked_for() {
     let world = World::new().await;
     let base = serve(&world).await;
     let call = call_with_artifacts(&world).await;
-    world.sql("update recordings set deleted_at = now()").await;
-    assert_eq!(get(&artifact::url(&base, &KEY, Kind::Recording, call, soon())).await.0, 404);
+    let url = artifact::url(&base, &KEY, Kind::Recording, call, soon());
+    let table = [
+        ("bytes=0-3", None, 206, Some("bytes 0-3/8"), "RIFF"),
+        ("bytes=6-", None, 206, Some("bytes 6-7/8"), ".."),
+        ("bytes=-5", None, 206, Some("bytes 3-7/8"), "F...."),
+        ("bytes=8-", None, 416, Some("bytes */8"), ""),
+        ("bytes=0-1,4-5", None, 200, None, "RIFF...."),
+        ("bytes=0-3", Some("\"etag\""), 200, None, "RIFF...."),
+    ];
+    for (range, condition, status, content_range, body) in table {
+        let mut request = reqwest::Client::new().get(&url).header("range", range);
+        if let Some(condition) = condition {
+            request = request.header("if-range", condition);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{range}");
+        let said = response.headers().get("content-range").map(|value| value.to_str().unwrap());
+        assert_eq!(said, content_range, "{range}");
+        assert_eq!(response.text().await.unwrap(), body, "{range}");
+    }
+    let whole = reqwest::Client::new().head(&url).send().await.unwrap();
+    assert_eq!(whole.headers()["accept-ranges"], "bytes");
+    assert_eq!(whole.headers()["content-length"], "8");
+}
+
+#[tokio::test]
+async fn a_recording_that_is_deleted_or_expired_is_not_served() {
+    for gone in ["deleted_at = now()", "expires_at = now() - interval '1 s'"] {
+        let world = World::new().await;
+        let base = serve(&world).await;
+        let call = call_with_artifacts(&world).await;
+        world.sql(&format!("update recordings set {gone}")).await;
+        assert_eq!(get(&artifact::url(&base, &KEY, Kind::Recording, call, soon())).await.0, 404, "{gone}");
+    }
 }

@@ -1,4 +1,5 @@
 use super::support::*;
+use super::unsteady::Forgetful;
 use crate::courier::Courier;
 use axum::Router;
 use axum::extract::State;
@@ -186,6 +187,67 @@ async fn a_redirect_is_a_failure_wherever_it_leads() {
     })
     .await;
     assert!(target.bodies().is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_gets_one_delivery_at_a_time_and_no_call_is_asked_about_before_its_time() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let endpoint = world.endpoint(&receiver.listen().await).await;
+    receiver.answer(500, &[]);
+    let call = Uuid::now_v7();
+    let first = queue(&world, endpoint, call, "{}").await;
+    let second = queue(&world, endpoint, call, "{}").await;
+    carry(world.courier(), async || {
+        world.count("from webhook_deliveries where last_status = 500").await == 1
+    })
+    .await;
+    let together = format!(
+        "select count(distinct next_at) from webhook_deliveries where id in ('{first}', '{second}') and next_at > now()"
+    );
+    assert_eq!(world.text(&together).await.as_deref(), Some("1"));
+    for _ in 0..20 {
+        queue(&world, endpoint, Uuid::now_v7(), "{}").await;
+    }
+    assert_eq!(world.courier().claim_for_test(20).await, [endpoint]);
+    assert_eq!(world.courier().claim_for_test(20).await, Vec::<Uuid>::new());
+}
+
+#[tokio::test]
+async fn deliveries_wait_three_days_for_a_disabled_endpoint_and_then_give_up() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let patient = world.endpoint(&receiver.listen().await).await;
+    let given_up = world.endpoint("http://127.0.0.1:9/").await;
+    let waits = queue(&world, patient, Uuid::now_v7(), "{}").await;
+    let dies = queue(&world, given_up, Uuid::now_v7(), "{}").await;
+    for (endpoint, hours) in [(patient, 71), (given_up, 73)] {
+        world.sql(&format!("update webhook_endpoints set disabled_at = now() - interval '{hours} hours', disabled_reason = 'failing' where id = '{endpoint}'")).await;
+    }
+    world.janitor(&Arc::default()).round().await.unwrap();
+    assert_eq!(state(&world, dies).await, "dead");
+    assert_eq!(world.courier().claim_for_test(20).await, Vec::<Uuid>::new());
+
+    world.sql("update webhook_endpoints set disabled_at = null, disabled_reason = null").await;
+    carry(world.courier(), async || state(&world, waits).await == "delivered").await;
+}
+
+#[tokio::test]
+async fn a_delivery_whose_courier_died_after_sending_is_sent_again_under_the_same_id() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let endpoint = world.endpoint(&receiver.listen().await).await;
+    let delivery = queue(&world, endpoint, Uuid::now_v7(), "{}").await;
+    let mut dying = world.courier_config(true);
+    let inner = Arc::clone(&world.region.db);
+    let loses = Mutex::new(vec!["deliveries.claim"]);
+    dying.db = Arc::new(Forgetful { inner, loses });
+    // The claim is committed, and nobody carries it.
+    carry(Courier::new(dying).unwrap(), async || {
+        world.count("from webhook_deliveries where attempts = 1").await == 1
+    })
+    .await;
+    assert_eq!(world.courier().claim_for_test(20).await, Vec::<Uuid>::new(), "it is leased");
+    world.sql("update webhook_deliveries set lease_until = now() - interval '1 s'").await;
+    carry(world.courier(), async || state(&world, delivery).await == "delivered").await;
+    assert_eq!(receiver.bodies().len(), 1);
 }
 
 #[tokio::test]

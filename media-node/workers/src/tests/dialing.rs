@@ -1,5 +1,6 @@
 use super::support::*;
-use crate::dialer::CallStream;
+use super::unsteady::Pausing;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use talkif_model::{CallStatus, EndReason, Outcome};
 
@@ -122,6 +123,8 @@ async fn each_refusal_of_the_gate_leaves_its_audit_and_ends_the_lead() {
         ("update account_settings set balance_microcents = 0", "insufficient_balance", 1),
         ("update account_settings set max_attempts_per_lead = 0", "lead_attempts_exhausted", 1),
         ("delete from account_settings", "account_suspended", 1),
+        ("update directory.accounts set status = 'suspended'", "account_suspended", 1),
+        ("delete from directory.accounts", "account_suspended", 1),
         (
             "update calls set created_at = now() - interval '9 minutes', dial_deadline = now() - interval '8 minutes'",
             "dial_deadline_passed",
@@ -204,11 +207,93 @@ async fn racing_dialers_never_take_more_slots_than_the_account_has() {
         )
         .await;
     world.sql("create trigger stay before update on calls for each row execute function stay()").await;
-    let (a, b) = tokio::join!(one.dialer.sweep_once(), other.dialer.sweep_once());
-    a.and(b).unwrap();
-    until(async || one.dialed().len() + other.dialed().len() >= 3).await;
-    until(async || world.count("from calls where held_reason is not null").await >= 9).await;
+    for _ in 0..4 {
+        tokio::join!(one.sweep(), other.sweep());
+        world.sql("update calls set not_before = now() where status = 'queued'").await;
+    }
+    assert!(world.count("from calls where held_reason = 'no_free_slot'").await > 0);
     assert_eq!(one.dialed().len() + other.dialed().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_dialers_never_pass_a_cap_together() {
+    for cap in ["max_daily_calls", "max_daily_calls_per_number"] {
+        let world = World::new().await;
+        for _ in 0..8 {
+            world.lead("+12025550111").await;
+        }
+        world.sql(&format!("update account_settings set {cap} = 3")).await;
+        let (one, other) = (Node::new(&world), Node::new(&world));
+        for _ in 0..6 {
+            let soon = "update calls set not_before = now() where status = 'queued' and attempt_no = 1";
+            world.sql(soon).await;
+            tokio::join!(one.sweep(), other.sweep());
+        }
+        assert_eq!(one.dialed().len() + other.dialed().len(), 3, "{cap}");
+    }
+}
+
+#[tokio::test]
+async fn a_phone_that_is_on_a_call_of_the_account_is_not_rung_for_another_lead() {
+    let world = World::new().await;
+    let (_, first) = world.lead("+12025550111").await;
+    world
+        .sql("update calls set status = 'in_progress', dialed_at = now(), lease_until = now() + interval '15 s'")
+        .await;
+    let (_, second) = world.lead("+12025550111").await;
+    let node = Node::new(&world);
+    node.sweep().await;
+    assert!(node.dialed().is_empty());
+    assert_eq!(world.call(second, "held_reason").await.as_deref(), Some("number_busy"));
+
+    world.sql(&format!("update calls set status = 'completed', end_reason = 'caller_hangup', ended_at = now() where id = '{}'", first.uuid())).await;
+    world.sql("update calls set not_before = now() where status = 'queued'").await;
+    node.sweep().await;
+    assert_eq!(node.dialed(), [second]);
+}
+
+#[tokio::test]
+async fn a_person_who_opts_out_between_gate_and_claim_is_not_called() {
+    let world = World::new().await;
+    let (_, call) = world.lead("+12025550111").await;
+    let pausing = Pausing::after("dialing.facts", &world.region.db);
+    let node = Node::over(&world, Arc::clone(&pausing) as _);
+    node.dialer.sweep_once().await.unwrap();
+    pausing.asleep.notified().await;
+    world
+        .sql("insert into dnc_entries (account_id, phone, source) select account_id, phone, 'api' from leads")
+        .await;
+    pausing.wake.notify_one();
+    node.settle().await;
+    let other = Node::new(&world);
+    other.sweep().await;
+    assert_eq!((node.dialed(), other.dialed()), (Vec::new(), Vec::new()));
+    assert_eq!(world.call(call, "failure_code").await.as_deref(), Some("contact_on_dnc_list"));
+}
+
+#[tokio::test]
+async fn a_long_list_of_one_account_does_not_hold_up_another() {
+    let world = World::new().await;
+    for n in 0..12 {
+        world.lead(&format!("+1202555{:04}", 1000 + n)).await;
+    }
+    world.sql("update calls set not_before = now() - interval '1 hour'").await;
+    world.sql("update account_settings set concurrent_calls = 3").await;
+    world
+        .sql(
+            "insert into calls (id, account_id, direction, from_number, to_number, trace_id)
+             values (gen_random_uuid(), gen_random_uuid(), 'outbound', '+12025550100', '+12025550199', 'x')",
+        )
+        .await;
+    let node = Node::with(&world, Carrier::default(), 4);
+    node.sweep().await;
+    assert_eq!(node.dialed().len(), 3, "as many as the account has slots");
+    assert_eq!(world.count("from calls where trace_id = 'x' and status = 'canceled'").await, 1);
+    assert_eq!(
+        world.count("from calls where attempt_no = 1 and lease_token = 0").await,
+        9,
+        "not even leased"
+    );
 }
 
 #[tokio::test]
@@ -234,41 +319,6 @@ async fn a_number_without_carrier_fails_for_good() {
 }
 
 #[tokio::test]
-async fn the_stream_brings_a_call_at_once_and_survives_a_redis_that_forgot_everything() {
-    let world = World::new().await;
-    let node = Node::new(&world);
-    let client = redis::Client::open(world.region.redis_url.as_str()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
-    let shutdown = never();
-    let stream = CallStream::new(client, "talkif:eu-west:calls".into(), "node".into());
-    let following = tokio::spawn(node.dialer.clone().follow(stream, shutdown.clone()));
-
-    let (_, first) = world.lead("+12025550111").await;
-    add(&mut redis, &first.to_string()).await;
-    add(&mut redis, "nonsense").await;
-    until(async || node.dialed() == [first]).await;
-
-    // Redis came back empty: the stream and its group are gone.
-    redis::cmd("FLUSHDB").query_async::<()>(&mut redis).await.unwrap();
-    let (_, second) = world.lead("+12025550112").await;
-    add(&mut redis, &second.to_string()).await;
-    until(async || node.dialed() == [first, second]).await;
-    until(async || length(&mut redis.clone()).await == 0).await;
-    shutdown.ask();
-    following.await.unwrap();
-}
-
-async fn add(redis: &mut redis::aio::MultiplexedConnection, call: &str) {
-    let mut add = redis::cmd("XADD");
-    add.arg("talkif:eu-west:calls").arg("*").arg("call_id").arg(call).arg("traceparent").arg("00-x");
-    add.query_async::<()>(redis).await.unwrap();
-}
-
-async fn length(redis: &mut redis::aio::MultiplexedConnection) -> i64 {
-    redis::cmd("XLEN").arg("talkif:eu-west:calls").query_async(redis).await.unwrap()
-}
-
-#[tokio::test]
 async fn a_full_node_leaves_calls_to_others() {
     let world = World::new().await;
     world.lead("+12025550111").await;
@@ -280,16 +330,13 @@ async fn a_full_node_leaves_calls_to_others() {
 }
 
 #[tokio::test]
-async fn a_session_that_panics_ends_its_own_call_as_crashed() {
+async fn a_session_that_panics_ends_its_own_call_alone_and_frees_its_slot() {
     let world = World::new().await;
     let (_, call) = world.lead("+12025550111").await;
-    let node = Node::new(&world);
+    let node = Node::with(&world, Carrier::default(), 1);
     node.sessions.panics.store(true, Ordering::Relaxed);
     node.sweep().await;
-    assert_eq!(
-        world.call(call, "status || ' ' || end_reason").await.as_deref(),
-        Some("failed agent_crashed")
-    );
+    assert_eq!(world.call(call, "status || ' ' || end_reason").await.as_deref(), Some("failed agent_error"));
     assert_eq!(world.call(call, "sip_call_id").await, Some(format!("sip-{call}")));
 
     node.sessions.panics.store(false, Ordering::Relaxed);

@@ -29,6 +29,7 @@ async fn ring_while(
     let inbound = Inbound {
         stage: world.stage(&sessions),
         telephony: Arc::new(Carrier::with_incoming(calls)),
+        directory: world.directory(),
         slots: Arc::new(Semaphore::new(slots)),
         owner: "node".into(),
         calls: tracker.clone(),
@@ -68,6 +69,13 @@ async fn refused_callers_hear_why_and_are_on_record_where_the_number_is_ours() {
             1,
             Rejection::UnknownNumber,
             Some("unknown_phone_number"),
+        ),
+        (
+            "update directory.accounts set status = 'suspended'",
+            OWN_NUMBER,
+            1,
+            Rejection::NoFlow,
+            Some("account_suspended"),
         ),
         ("update numbers set flow_id = null", OWN_NUMBER, 1, Rejection::NoFlow, Some("no_connected_flow")),
         ("update flows set archived_at = now()", OWN_NUMBER, 1, Rejection::NoFlow, Some("no_connected_flow")),

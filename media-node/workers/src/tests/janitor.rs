@@ -120,6 +120,48 @@ async fn expired_recordings_are_deleted_once() {
 }
 
 #[tokio::test]
+async fn a_recording_that_cannot_be_deleted_does_not_keep_others() {
+    let world = World::new().await;
+    for path in ["stuck.wav", "a.wav"] {
+        let (_, call) = world.lead("+12025550111").await;
+        world
+            .sql(&format!(
+                "insert into recordings (call_id, account_id, path, bytes, duration_ms, expires_at)
+                 values ('{}', '{}', '{path}', 1, 1, now() - interval '1 s')",
+                call.uuid(),
+                world.account.uuid()
+            ))
+            .await;
+    }
+    let store = Arc::new(Store { cannot_delete: Some("stuck.wav".into()), ..Store::default() });
+    world.janitor(&store).round().await.unwrap();
+    assert_eq!(*store.deleted.lock().unwrap(), ["a.wav"]);
+    let later =
+        "from recordings where path = 'stuck.wav' and deleted_at is null and deletion_failed_at is not null";
+    assert_eq!(world.count(later).await, 1);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_in_the_object_store_is_deleted_and_what_a_call_knows_is_kept() {
+    let world = World::new().await;
+    let (_, call) = world.lead("+12025550111").await;
+    world
+        .sql(&format!(
+            "insert into recordings (call_id, account_id, path, bytes, duration_ms, expires_at)
+             values ('{}', '{}', 'known.rec', 1, 1, now() + interval '1 day')",
+            call.uuid(),
+            world.account.uuid()
+        ))
+        .await;
+    let untouched = ["known.rec", "known.rec.part", "lost.rec"].map(str::to_owned).into();
+    let store = Arc::new(Store { untouched, ..Store::default() });
+    world.janitor(&store).delete_leftovers().await.unwrap();
+    let mut deleted = store.deleted.lock().unwrap().clone();
+    deleted.sort();
+    assert_eq!(deleted, ["known.rec.part", "lost.rec"]);
+}
+
+#[tokio::test]
 async fn a_dead_node_of_an_inbound_call_ends_it_without_calling_back() {
     let world = World::new().await;
     let (_, call) = world.lead("+12025550111").await;

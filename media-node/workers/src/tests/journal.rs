@@ -1,10 +1,11 @@
 use super::support::*;
+use super::unsteady::Forgetful;
 use crate::context::CallContext;
 use crate::journal::{End, Journal, JournalEnd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use talkif_call_engine::io::Event;
-use talkif_model::{CallId, CallStatus, EndReason, Outcome, Personal, Speaker, Turn};
+use talkif_model::{Booking, CallId, CallStatus, EndReason, Outcome, Personal, Speaker, Turn};
 use talkif_session::job::{Entry, Report};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -146,18 +147,77 @@ async fn whoever_opts_out_is_never_called_again() {
 }
 
 #[tokio::test]
-async fn card_numbers_do_not_reach_the_database() {
+async fn card_numbers_do_not_reach_the_database_by_any_way() {
+    const CARD: &str = "My card is 4111 1111 1111 1111, thanks.";
     let world = World::new().await;
+    world.endpoint("http://127.0.0.1:9/").await;
     let (context, _) = running(&world).await;
+    let mut ending = ending(CallStatus::Completed, EndReason::AgentCompleted, Some(Outcome::Booked));
+    ending.outcome_reason = Some(CARD.into());
+    ending.slots = [("budget".to_owned(), CARD.to_owned())].into();
+    ending.booking = Some(Booking {
+        slot: "2026-05-26T15:30:00Z".into(),
+        owner: None,
+        notes: Some(Personal(CARD.into())),
+    });
+    ending.detail = Some(CARD.into());
     let reports = vec![
         status(CallStatus::InProgress),
-        turn(1, "My card is 4111 1111 1111 1111, thanks."),
-        finished(qualified()),
+        turn(1, CARD),
+        report(Entry::Event(Event::Slot { name: "budget".into(), value: CARD.into() })),
+        report(Entry::Event(Event::Trouble { detail: CARD.into() })),
+        finished(ending),
     ];
+    assert_eq!(write(&world, context, reports).await, JournalEnd::Finished);
+    let stored = [("calls", 4), ("turns", 1), ("events", 1), ("spans", 0), ("webhook_deliveries", 3)];
+    for (table, times) in stored {
+        let rows =
+            world.text(&format!("select string_agg(t::text, ' ') from {table} t")).await.unwrap_or_default();
+        assert!(!rows.contains("1111"), "{table}: {rows}");
+        assert_eq!(rows.matches("[card]").count(), times, "{table}: {rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_nul_in_a_models_words_costs_nothing_but_itself() {
+    let world = World::new().await;
+    world.endpoint("http://127.0.0.1:9/").await;
+    let (context, call) = running(&world).await;
+    let mut ending = qualified();
+    ending.outcome_reason = Some("wants\0 a demo".into());
+    ending.slots = [("bud\0get".to_owned(), "12k\0".to_owned())].into();
+    write(&world, context, vec![status(CallStatus::InProgress), finished(ending)]).await;
+    assert_eq!(world.call(call, "outcome_reason").await.as_deref(), Some("wants a demo"));
+    assert_eq!(world.call(call, "slots ->> 'budget'").await.as_deref(), Some("12k"));
+    assert_eq!(world.count("from webhook_deliveries where event_type = 'outcome.qualified'").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_committed_without_an_answer_is_not_written_twice() {
+    let mut world = World::new().await;
+    world.endpoint("http://127.0.0.1:9/").await;
+    world.sql("update account_settings set rate_microcents_per_minute = 1000").await;
+    let (context, call) = running(&world).await;
+    let loses = ["journal.dialed", "journal.status", "journal.record", "journal.recording", "journal.finish"];
+    world.region.db =
+        Arc::new(Forgetful { inner: Arc::clone(&world.region.db), loses: Mutex::new(loses.into()) });
+    let mut reports = conversation();
+    reports.insert(3, report(Entry::Event(Event::Node { node: "main".into() })));
+    reports.insert(4, report(Entry::Event(Event::Node { node: "main".into() })));
     write(&world, context, reports).await;
-    let text = world.text("select text from turns").await.unwrap();
-    assert!(!text.contains("1111"), "{text}");
-    assert!(text.starts_with("My card is"), "{text}");
+
+    assert_eq!(world.call(call, "status").await.as_deref(), Some("completed"));
+    let events = "select string_agg(type, ' ' order by id) from events";
+    assert_eq!(
+        world.text(events).await.as_deref(),
+        Some("call.dialed call.status call.status call.node call.node call.slot call.ended")
+    );
+    assert_eq!(world.count("from turns").await, 1);
+    assert_eq!(world.count("from webhook_deliveries").await, 3);
+    assert_eq!(
+        world.text("select balance_microcents from account_settings").await.as_deref(),
+        Some("999999000")
+    );
 }
 
 #[tokio::test]

@@ -4,8 +4,13 @@
 mod artifacts;
 mod courier;
 mod dialing;
+mod fencing;
 mod inbound;
 mod janitor;
 mod journal;
+mod money;
+mod stand_ins;
+mod stream;
 mod support;
+mod unsteady;
 mod workers;

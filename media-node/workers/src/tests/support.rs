@@ -1,188 +1,32 @@
 //! A region with one account that is ready to call, and a node's parts around it.
 
+pub(super) use super::stand_ins::*;
+use super::unsteady::Forgetful;
 use crate::courier::{Courier, CourierConfig};
 use crate::dialer::{Dialer, DialerSetup};
+use crate::directory::Directory;
 use crate::fresh;
 use crate::janitor::Janitor;
 use crate::journal::{ArtifactLinks, JournalSetup};
 use crate::live::Live;
-use crate::recordings::Recordings;
-use crate::runner::{CallRunner, Stage};
+use crate::runner::Stage;
 use crate::running::Running;
 use crate::shutdown::Shutdown;
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::stream::BoxStream;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
-use talkif_call_engine::io::{Ending, Event};
+use std::time::Duration;
 use talkif_embedded::testing::{self, TestRegion};
 use talkif_model::flow::{CallPolicy, FlowGraph, FlowMatch, RetryPolicy, VoiceSettings};
-use talkif_model::{AccountId, CallId, CallStatus, EndReason, LeadId, Outcome, Region};
+use talkif_model::{AccountId, CallId, LeadId, Region};
 use talkif_rules::secret::{self, SealingKey};
-use talkif_session::job::{CallJob, Entry, Report, Reports};
-use talkif_store::{Param, Statement};
-use talkif_telephony::{
-    CallLeg, DialError, DialRequest, IncomingCall, LegError, LegEvent, LegQuality, Received, Rejection,
-    Telephony, TransferError,
-};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use talkif_session::job::Report;
+use talkif_store::{Db, Param, Statement};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub(super) const OWN_NUMBER: &str = "+12025550100";
 const FLOW: &str = "flow_pricing_v3";
-
-/// The sessions' script: what each reports at its end.
-pub(super) fn ending(status: CallStatus, end_reason: EndReason, outcome: Option<Outcome>) -> Ending {
-    Ending {
-        status,
-        end_reason,
-        outcome,
-        outcome_reason: None,
-        booking: None,
-        slots: BTreeMap::new(),
-        detail: None,
-    }
-}
-
-pub(super) fn no_answer() -> Ending {
-    ending(CallStatus::NoAnswer, EndReason::NoAnswer, Some(Outcome::NoAnswer))
-}
-
-pub(super) fn qualified() -> Ending {
-    ending(CallStatus::Completed, EndReason::AgentCompleted, Some(Outcome::Qualified))
-}
-
-pub(super) fn report(entry: Entry) -> Report {
-    Report { at: SystemTime::now(), entry }
-}
-
-pub(super) fn status(status: CallStatus) -> Report {
-    report(Entry::Event(Event::Status { status }))
-}
-
-pub(super) fn finished(ending: Ending) -> Report {
-    report(Entry::Finished { ending, sip_status: None, quality: None })
-}
-
-/// A carrier that writes down what it is asked to dial.
-#[derive(Default)]
-pub(super) struct Carrier {
-    pub(super) dialed: Mutex<Vec<CallId>>,
-    pub(super) rejected: Arc<Mutex<Vec<Rejection>>>,
-    pub(super) refuses_to_dial: bool,
-    pub(super) incoming: tokio::sync::Mutex<Option<mpsc::UnboundedReceiver<IncomingCall>>>,
-}
-
-impl Carrier {
-    /// A carrier on which calls come in.
-    pub(super) fn with_incoming(incoming: mpsc::UnboundedReceiver<IncomingCall>) -> Self {
-        Self { incoming: tokio::sync::Mutex::new(Some(incoming)), ..Self::default() }
-    }
-}
-
-#[async_trait]
-impl Telephony for Carrier {
-    async fn dial(&self, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError> {
-        self.dialed.lock().unwrap().push(request.call_id);
-        if self.refuses_to_dial {
-            return Err(DialError::Media("no port".into()));
-        }
-        let id = format!("sip-{}", request.call_id);
-        Ok(Box::new(Leg { id, rejected: Arc::clone(&self.rejected) }))
-    }
-
-    async fn next_call(&self) -> Option<IncomingCall> {
-        match &mut *self.incoming.lock().await {
-            Some(incoming) => incoming.recv().await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// A leg without sound.
-pub(super) struct Leg {
-    pub(super) id: String,
-    pub(super) rejected: Arc<Mutex<Vec<Rejection>>>,
-}
-
-#[async_trait]
-impl CallLeg for Leg {
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn sample_rate(&self) -> u32 {
-        8000
-    }
-    async fn event(&mut self) -> LegEvent {
-        std::future::pending().await
-    }
-    fn receive(&mut self, _: &mut [i16]) -> Received {
-        Received::Silence
-    }
-    fn send(&mut self, _: &[i16]) {}
-    async fn answer(&mut self) -> Result<(), LegError> {
-        Ok(())
-    }
-    async fn reject(&mut self, why: Rejection) -> Result<(), LegError> {
-        self.rejected.lock().unwrap().push(why);
-        Ok(())
-    }
-    fn hang_up(&mut self) {}
-    fn send_dtmf(&mut self, _: &str) {}
-    async fn transfer(&mut self, _: &str) -> Result<(), TransferError> {
-        Err(TransferError { sip_status: None })
-    }
-    fn quality(&self) -> LegQuality {
-        LegQuality::default()
-    }
-}
-
-/// Sessions that report the script's next entries and end.
-#[derive(Default)]
-pub(super) struct Sessions {
-    pub(super) scripts: Mutex<VecDeque<Vec<Report>>>,
-    pub(super) jobs: Mutex<Vec<CallJob>>,
-    pub(super) panics: AtomicBool,
-}
-
-#[async_trait]
-impl CallRunner for Sessions {
-    async fn run(&self, job: CallJob, _leg: Box<dyn CallLeg>, reports: Reports) {
-        self.jobs.lock().unwrap().push(job);
-        assert!(!self.panics.load(Ordering::Relaxed), "a session panics, as the test wants it");
-        let script = self.scripts.lock().unwrap().pop_front();
-        for report in script.unwrap_or_else(|| vec![finished(no_answer())]) {
-            reports.send(report).unwrap();
-        }
-    }
-}
-
-/// An object store that remembers what was deleted.
-#[derive(Default)]
-pub(super) struct Store {
-    pub(super) deleted: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl Recordings for Store {
-    async fn open(&self, path: &str) -> std::io::Result<BoxStream<'static, std::io::Result<Bytes>>> {
-        if path != "a.wav" {
-            return Err(std::io::ErrorKind::NotFound.into());
-        }
-        Ok(Box::pin(futures::stream::iter([
-            Ok(Bytes::from_static(b"RIFF")),
-            Ok(Bytes::from_static(b"....")),
-        ])))
-    }
-    async fn delete(&self, path: &str) -> std::io::Result<()> {
-        self.deleted.lock().unwrap().push(path.to_owned());
-        Ok(())
-    }
-}
 
 /// A region with one account.
 pub(super) struct World {
@@ -209,6 +53,10 @@ impl World {
 
     async fn arrange(&self) {
         let account = self.account.uuid();
+        self.sql(&format!(
+            "insert into directory.accounts (id, name, home_region) values ('{account}', 'Helena', 'eu-west')"
+        ))
+        .await;
         self.sql(&format!(
             "insert into account_settings (account_id, name, concurrent_calls, max_daily_calls_per_number, balance_microcents)
              values ('{account}', 'Helena', 1000, 1000, 1000000000)"
@@ -296,7 +144,21 @@ impl World {
     }
 
     pub(super) fn janitor(&self, store: &Arc<Store>) -> Janitor {
-        Janitor { journal: self.journal(), recordings: Arc::clone(store) as _, owner: "janitor".into() }
+        self.janitor_of(store, &Running::default())
+    }
+
+    /// The janitor of a node that runs calls.
+    pub(super) fn janitor_of(&self, store: &Arc<Store>, running: &Running) -> Janitor {
+        Janitor {
+            journal: self.journal(),
+            recordings: Arc::clone(store) as _,
+            owner: "janitor".into(),
+            running: running.clone(),
+        }
+    }
+
+    pub(super) fn directory(&self) -> Arc<Directory> {
+        Arc::new(Directory::new(Arc::clone(&self.region.db)))
     }
 
     pub(super) fn courier(&self) -> Courier {
@@ -322,6 +184,7 @@ pub(super) struct Node {
     pub(super) sessions: Arc<Sessions>,
     pub(super) calls: TaskTracker,
     pub(super) stage: Stage,
+    pub(super) slots: Arc<Semaphore>,
 }
 
 impl Node {
@@ -330,17 +193,40 @@ impl Node {
     }
 
     pub(super) fn with(world: &World, carrier: Carrier, slots: usize) -> Self {
+        let sessions = Arc::new(Sessions::default());
+        let slots = Arc::new(Semaphore::new(slots));
+        Self { sessions: Arc::clone(&sessions), ..Self::on(world, world.stage(&sessions), carrier, slots) }
+    }
+
+    /// A node whose statements go through `db`.
+    pub(super) fn over(world: &World, db: Arc<dyn Db>) -> Self {
+        let sessions = Arc::new(Sessions::default());
+        let mut stage = world.stage(&sessions);
+        stage.journal.db = db;
+        let slots = Arc::new(Semaphore::new(64));
+        Self { sessions, ..Self::on(world, stage, Carrier::default(), slots) }
+    }
+
+    /// A node to which the answers of these statements are lost, once each.
+    pub(super) fn forgetting(world: &World, loses: &[&'static str]) -> Self {
+        let inner = Arc::clone(&world.region.db);
+        Self::over(world, Arc::new(Forgetful { inner, loses: Mutex::new(loses.to_vec()) }))
+    }
+
+    /// A node with its own kind of sessions.
+    pub(super) fn on(world: &World, stage: Stage, carrier: Carrier, slots: Arc<Semaphore>) -> Self {
         let (carrier, sessions) = (Arc::new(carrier), Arc::new(Sessions::default()));
-        let (calls, stage) = (TaskTracker::new(), world.stage(&sessions));
+        let calls = TaskTracker::new();
         let dialer = Dialer::new(DialerSetup {
             stage: stage.clone(),
             telephony: Arc::clone(&carrier) as _,
+            directory: world.directory(),
             sealing_key: Arc::clone(&world.sealing_key),
-            slots: Arc::new(Semaphore::new(slots)),
+            slots: Arc::clone(&slots),
             owner: format!("node/{}", fresh::span_id()),
             calls: calls.clone(),
         });
-        Self { dialer, carrier, sessions, calls, stage }
+        Self { dialer, carrier, sessions, calls, stage, slots }
     }
 
     pub(super) fn script(&self, reports: Vec<Report>) {

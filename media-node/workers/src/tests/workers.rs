@@ -38,6 +38,7 @@ async fn a_lead_goes_through_a_whole_node_to_its_webhooks_and_its_trace() {
     sessions.scripts.lock().unwrap().push_back(vec![status(CallStatus::InProgress), finished(qualified())]);
     let ports = Ports {
         db: Arc::clone(&world.region.db),
+        directory: Arc::clone(&world.region.db),
         telephony: Arc::new(Carrier::default()),
         runner: sessions,
         recordings: Arc::new(Store::default()),
