@@ -95,7 +95,7 @@ impl Latch {
     }
 
     fn passes_probation(&mut self, from: SocketAddr, header: Header, now: Instant) -> bool {
-        if !self.since.is_some_and(|since| now.duration_since(since) > PATIENCE) {
+        if self.since.is_none_or(|since| now.duration_since(since) <= PATIENCE) {
             return false;
         }
         let packets = match self.candidate {
