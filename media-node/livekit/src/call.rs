@@ -179,7 +179,10 @@ impl SipControl for Call {
         };
         let (room, identity) = (self.room.clone(), self.identity.clone());
         let transferred = self.api.livekit.sip().transfer_sip_participant(room, identity, target, options);
-        transferred.await.map_err(|error| TransferError { sip_status: sip_status(&error) })
+        transferred.await.map_err(|error| {
+            tracing::info!(room = self.room, %error, "not transferred");
+            TransferError { sip_status: sip_status(&error) }
+        })
     }
 
     async fn close(&self) {

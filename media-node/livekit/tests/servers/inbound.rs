@@ -1,7 +1,7 @@
 //! Calls that come in: answered, refused, given up.
 
 use crate::party::Party;
-use crate::world::{SOON, World, fresh_number, phone};
+use crate::world::{SOON, World, fresh_number};
 use crate::{Case, cases};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,9 +29,9 @@ async fn next(calls: &mut UnboundedReceiver<IncomingCall>) -> IncomingCall {
 
 /// A call that has been answered: the agent's side and the caller's.
 async fn answered(world: &World) -> (Party, Party) {
-    let (phone, number) = (phone().await, fresh_number());
+    let number = fresh_number();
     let mut calls = world.expect(&number);
-    let mut caller = world.call_in(&phone, &number).await;
+    let mut caller = world.call_in(&number).await;
     let mut agent = Party::new(next(&mut calls).await.leg);
     agent.answer().await;
     tokio::join!(agent.until(&LegEvent::Answered), caller.until(&LegEvent::Answered));
@@ -39,9 +39,9 @@ async fn answered(world: &World) -> (Party, Party) {
 }
 
 async fn an_incoming_call_is_answered_and_heard_both_ways(world: Arc<World>) {
-    let (phone, number) = (phone().await, fresh_number());
+    let number = fresh_number();
     let mut calls = world.expect(&number);
-    let mut caller = world.call_in(&phone, &number).await;
+    let mut caller = world.call_in(&number).await;
     let call = next(&mut calls).await;
     assert_eq!(call.to, number.as_str());
     assert!(call.from.starts_with("+1212555"), "the caller's number is told");
@@ -63,26 +63,25 @@ async fn an_incoming_call_is_answered_and_heard_both_ways(world: Arc<World>) {
 }
 
 async fn an_incoming_call_that_is_refused_is_busy(world: Arc<World>) {
-    let (phone, number) = (phone().await, fresh_number());
+    let number = fresh_number();
     let mut calls = world.expect(&number);
-    let mut caller = world.call_in(&phone, &number).await;
+    let mut caller = world.call_in(&number).await;
     Party::new(next(&mut calls).await.leg).reject(Rejection::NoFlow).await;
     assert_eq!(caller.end().await, (LegEnd::Busy, Some(486)));
 }
 
 /// `livekit-sip` alone would let it ring for ever.
 async fn a_number_that_is_not_ours_is_refused_at_once(world: Arc<World>) {
-    let phone = phone().await;
     let begun = Instant::now();
-    let mut caller = world.call_in(&phone, &fresh_number()).await;
+    let mut caller = world.call_in(&fresh_number()).await;
     assert_eq!(caller.end().await, (LegEnd::Busy, Some(486)));
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
 async fn a_caller_who_gives_up_before_the_answer_has_cancelled(world: Arc<World>) {
-    let (phone, number) = (phone().await, fresh_number());
+    let number = fresh_number();
     let mut calls = world.expect(&number);
-    let mut caller = world.call_in(&phone, &number).await;
+    let mut caller = world.call_in(&number).await;
     let mut agent = Party::new(next(&mut calls).await.leg);
     caller.hang_up();
     assert_eq!(agent.end().await.0, LegEnd::Canceled);
@@ -110,8 +109,7 @@ async fn a_callers_keys_are_heard(world: Arc<World>) {
 async fn a_full_node_refuses_within_seconds(_: Arc<World>) {
     let world = World::with_slots(1).await;
     let (mut agent, mut caller) = answered(&world).await;
-    let phone = phone().await;
-    let mut second = world.call_in(&phone, &fresh_number()).await;
+    let mut second = world.call_in(&fresh_number()).await;
     let (end, ()) = tokio::join!(second.end(), async {
         tokio::join!(agent.stays(Duration::from_secs(1)), caller.stays(Duration::from_secs(1)));
     });

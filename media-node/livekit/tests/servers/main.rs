@@ -8,6 +8,7 @@
 //! [`World`], and its name in the list of its module.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod audio_path;
 mod inbound;
 mod outages;
 mod outbound;
@@ -43,7 +44,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// No case takes longer, not even on a busy machine.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     let skipped = lack.is_some() || arguments.list;
     let world = (!skipped).then(|| Arc::new(runtime.block_on(World::start())));
     let trial = |case: Case| trial(case, world.clone(), runtime.handle().clone());
-    let cases = [outbound::cases(), inbound::cases(), outages::cases()].into_iter().flatten();
+    let cases = [outbound::cases(), inbound::cases(), outages::cases(), audio_path::cases()].into_iter().flatten();
     let trials = cases.map(trial).map(|trial| trial.with_ignored_flag(lack.is_some())).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,6 +1,7 @@
 //! Servers and nodes that die in mid-call. Each case has servers of its own to kill.
 
-use crate::world::{SOON, World, fresh_number, phone, request, rings};
+use crate::party::Party;
+use crate::world::{World, fresh_number, phone, request, rings};
 use crate::{Case, cases};
 use livekit_api::services::LiveKitApi;
 use livekit_api::services::sip::{CreateSIPOutboundTrunkOptions, CreateSIPParticipantOptions};
@@ -8,8 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
 use talkif_embedded::LiveKitPart;
-use talkif_telephony::LegEvent;
-use tokio::time::timeout;
+use talkif_telephony::{LegEvent, Telephony as _};
+use tokio::time::{sleep, timeout};
+
+/// A dead server is noticed by silence at the latest.
+const NOTICED: Duration = Duration::from_secs(45);
+/// All works again within this time after a server is back.
+const RECOVERED: Duration = Duration::from_secs(50);
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -36,29 +42,46 @@ async fn outage(part: LiveKitPart) {
     agent.until(&LegEvent::Answered).await;
     let mut servers = world.servers.lock().await;
     servers.kill(part);
-    let how = timeout(SOON * 3, async {
-        loop {
-            if let LegEvent::Ended { how, .. } = agent.event().await {
-                return how;
-            }
-        }
-    });
-    let how = how.await.expect("the call ends");
+    let (how, _) = agent.end_within(NOTICED).await;
     assert!(matches!(how, LegEnd::Failed { .. }), "{how:?}");
     servers.restart(part).await.unwrap();
-    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
-    rings(&phone).await.answer().await;
-    agent.until(&LegEvent::Answered).await;
-    comes_in(&world).await;
+    timeout(RECOVERED, goes_out(&world)).await.expect("calls go out again");
+    timeout(RECOVERED, comes_in(&world)).await.expect("calls come in again");
 }
 
-/// A call comes in, as soon as the worker has found the server again.
+/// A call goes out. The servers take a while to find each other again; until then, calls fail.
+async fn goes_out(world: &World) {
+    let phone = phone().await;
+    loop {
+        let request = request(phone.local_addr(), &fresh_number());
+        let Ok(leg) = world.telephony.dial(request).await else {
+            sleep(Duration::from_millis(200)).await;
+            continue;
+        };
+        let mut agent = Party::new(leg);
+        tokio::select! {
+            (how, _) = agent.end_within(RECOVERED) => assert!(matches!(how, LegEnd::Failed { .. }), "{how:?}"),
+            call = phone.next_call() => {
+                let mut person = Party::new(call.unwrap().leg);
+                person.answer().await;
+                return agent.until(&LegEvent::Answered).await;
+            }
+        }
+    }
+}
+
+/// A call comes in. A caller who is refused tries again.
 async fn comes_in(world: &World) {
-    timeout(SOON, world.telephony.ready()).await.expect("calls can come in again");
-    let (phone, number) = (phone().await, fresh_number());
+    world.telephony.ready().await;
+    let number = fresh_number();
     let mut calls = world.expect(&number);
-    let _caller = world.call_in(&phone, &number).await;
-    timeout(SOON, calls.recv()).await.expect("a call comes in").unwrap();
+    loop {
+        let mut caller = world.call_in(&number).await;
+        tokio::select! {
+            call = calls.recv() => return drop(call.unwrap()),
+            _ = caller.end_within(RECOVERED) => {}
+        }
+    }
 }
 
 /// As a node that is killed leaves it: a room of ours, a person, nobody else.
@@ -78,12 +101,5 @@ async fn a_person_whose_agent_is_gone_is_hung_up_on(world: Arc<World>) {
     let mut person = rings(&phone).await;
     person.answer().await;
     person.stays(Duration::from_secs(5)).await;
-    let ended = timeout(SOON * 2, async {
-        loop {
-            if let LegEvent::Ended { how, .. } = person.event().await {
-                return how;
-            }
-        }
-    });
-    assert_eq!(ended.await.expect("nobody stays on the line with nobody"), LegEnd::RemoteHangup);
+    assert_eq!(person.end_within(NOTICED).await.0, LegEnd::RemoteHangup, "nobody is left with nobody");
 }

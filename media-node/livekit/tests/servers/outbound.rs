@@ -171,18 +171,18 @@ async fn a_transferred_call_ends_and_the_carrier_is_told_where_to(world: Arc<Wor
     let sipp = Sipp::called("uas_transfers", "").await;
     let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
     agent.until(&LegEvent::Answered).await;
-    agent.transfer("+905321234219").await.unwrap();
+    agent.transfer("tel:+15550100300").await.unwrap();
     let (how, _) = agent.end().await;
     assert!(matches!(how, LegEnd::RemoteHangup | LegEnd::LocalHangup), "{how:?}");
-    let messages = sipp.succeeds().await;
-    assert!(messages.contains("sip:+905321234219@"), "the REFER names the new party");
+    // The scenario looks whom the REFER names.
+    sipp.succeeds().await;
 }
 
 async fn a_refused_transfer_leaves_the_call_as_it_was(world: Arc<World>) {
     let sipp = Sipp::called("uas_fails_transfer", "").await;
     let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
     agent.until(&LegEvent::Answered).await;
-    let refusal = agent.transfer("+905321234219").await.unwrap_err();
+    let refusal = agent.transfer("tel:+15550100300").await.unwrap_err();
     assert!(refusal.sip_status.is_some_and(|status| status >= 400), "{refusal:?}");
     agent.stays(Duration::from_millis(500)).await;
     agent.hang_up();

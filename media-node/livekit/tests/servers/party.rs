@@ -3,7 +3,7 @@
 use crate::world::SOON;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{CallLeg, FRAME, LegEvent, Rejection, TransferError};
+use talkif_telephony::{CallLeg, DirectTelephony, FRAME, LegEvent, Rejection, TransferError};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// This many loud frames are somebody who speaks.
@@ -19,13 +19,20 @@ pub(crate) struct Party {
     sample: usize,
     loud: usize,
     keys: String,
+    /// The telephone of this leg, which would hang up if it went.
+    _phone: Option<DirectTelephony>,
 }
 
 impl Party {
     pub(crate) fn new(leg: Box<dyn CallLeg>) -> Self {
         let mut ticks = interval(FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { leg, ticks, speaks: false, sample: 0, loud: 0, keys: String::new() }
+        Self { leg, ticks, speaks: false, sample: 0, loud: 0, keys: String::new(), _phone: None }
+    }
+
+    /// The only leg of `phone`.
+    pub(crate) fn with_phone(phone: DirectTelephony, leg: Box<dyn CallLeg>) -> Self {
+        Self { _phone: Some(phone), ..Self::new(leg) }
     }
 
     /// From now on it says a tone of 440 Hz.
@@ -106,11 +113,19 @@ impl Party {
 
     /// Waits for the end, skipping other events.
     pub(crate) async fn end(&mut self) -> (LegEnd, Option<u16>) {
-        loop {
-            if let LegEvent::Ended { how, sip_status } = self.event().await {
-                return (how, sip_status);
+        self.end_within(SOON).await
+    }
+
+    /// The same, where the end is long in coming.
+    pub(crate) async fn end_within(&mut self, time: Duration) -> (LegEnd, Option<u16>) {
+        let ended = timeout(time, async {
+            loop {
+                if let LegEvent::Ended { how, sip_status } = self.next().await {
+                    return (how, sip_status);
+                }
             }
-        }
+        });
+        ended.await.expect("the call ends in time")
     }
 
     /// Serves the leg until the other side has been heard.

@@ -72,8 +72,10 @@ impl World {
     }
 
     /// A telephone's side of a call that comes in to `number`.
-    pub(crate) async fn call_in(&self, phone: &DirectTelephony, number: &E164) -> Party {
-        Party::new(phone.dial(request(self.sip, number)).await.unwrap())
+    pub(crate) async fn call_in(&self, number: &E164) -> Party {
+        let phone = phone().await;
+        let leg = phone.dial(request(self.sip, number)).await.unwrap();
+        Party::with_phone(phone, leg)
     }
 }
 

@@ -1,0 +1,196 @@
+//! What happens to the audio on its way: loss, order and delay, sample by sample.
+//!
+//! Both sides of a call say chirps, each of another pitch, and are served by one clock. What is
+//! heard is compared with what was said. The same is done with a call of the direct leg alone, so
+//! that the difference is what the way through LiveKit adds.
+
+use crate::world::{World, fresh_number, phone, request};
+use crate::{Case, cases};
+use std::sync::Arc;
+use std::time::Duration;
+use talkif_media::resample::Resampler;
+use talkif_telephony::{CallLeg, DirectTelephony, FRAME, LegEvent, LegQuality, Telephony};
+use tokio::time::{Instant, sleep_until, timeout};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![what_is_said_is_heard_whole_in_order_and_soon_on_both_sides]
+}
+
+/// Samples per second of the comparison.
+const RATE: usize = 8_000;
+/// A chirp begins every half second and takes a fifth of one.
+const SLOT: usize = RATE / 2;
+const CHIRP: usize = RATE / 5;
+const CHIRPS: usize = 10;
+/// Ticks of a run: all chirps, and time for the last one to arrive.
+const TICKS: usize = (CHIRPS + 1) * 25;
+/// Latest arrival looked for.
+const LONGEST: usize = SLOT;
+/// Runs in which the machine was too busy to tick in time are repeated so often.
+const ATTEMPTS: usize = 4;
+
+/// What is said at a time in seconds, within slot `slot`.
+fn chirp(slot: usize, t: f64) -> f64 {
+    let low = 400.0 + 150.0 * (slot % 7) as f64;
+    let edge = (t.min(0.2 - t) / 0.01).clamp(0.0, 1.0);
+    8_000.0 * edge * (std::f64::consts::TAU * (low + 3_000.0 * t) * t).sin()
+}
+
+/// Sample `n` of what is said, at `rate`.
+fn said(n: usize, rate: usize) -> i16 {
+    let (slot, within) = (n / (rate / 2), n % (rate / 2));
+    let t = within as f64 / rate as f64;
+    if slot < CHIRPS && t < 0.2 { chirp(slot, t) as i16 } else { 0 }
+}
+
+/// One side: its leg and what it has heard, at [`RATE`].
+struct Side {
+    leg: Box<dyn CallLeg>,
+    narrow: Option<Resampler>,
+    heard: Vec<i16>,
+    sample: usize,
+}
+
+impl Side {
+    fn new(leg: Box<dyn CallLeg>) -> Self {
+        let narrow = Resampler::new(leg.sample_rate(), RATE as u32).ok().filter(|_| leg.sample_rate() != RATE as u32);
+        Self { leg, narrow, heard: Vec::new(), sample: 0 }
+    }
+
+    fn serve(&mut self, speaks: bool) {
+        let rate = self.leg.sample_rate() as usize;
+        let mut frame = vec![0; rate / 50];
+        self.leg.receive(&mut frame);
+        if speaks {
+            match &mut self.narrow {
+                Some(narrow) => narrow.process(&frame, &mut self.heard),
+                None => self.heard.extend(&frame),
+            }
+            for sample in &mut frame {
+                *sample = said(self.sample, rate);
+                self.sample += 1;
+            }
+        } else {
+            frame.fill(0);
+        }
+        self.leg.send(&frame);
+    }
+
+    async fn answered(&mut self) {
+        let answered = timeout(Duration::from_secs(20), async { while self.leg.event().await != LegEvent::Answered {} });
+        answered.await.expect("the call is answered");
+    }
+}
+
+/// What became of the chirps of one direction.
+#[derive(Debug)]
+struct Heard {
+    /// Of each chirp, milliseconds.
+    delays: Vec<f64>,
+    /// How much each resembles what was said, 1 at most.
+    likeness: Vec<f64>,
+}
+
+impl Heard {
+    fn of(heard: &[i16]) -> Self {
+        let found: Vec<(usize, f64)> = (0..CHIRPS).map(|slot| find(heard, slot)).collect();
+        Self {
+            delays: found.iter().map(|(delay, _)| *delay as f64 * 1_000.0 / RATE as f64).collect(),
+            likeness: found.iter().map(|(_, likeness)| *likeness).collect(),
+        }
+    }
+
+    fn median_ms(&self) -> f64 {
+        let mut delays = self.delays.clone();
+        delays.sort_by(f64::total_cmp);
+        delays[delays.len() / 2]
+    }
+
+    /// Chirps that came whole. One in which a jitter buffer moved by a frame is heard as two parts.
+    fn whole(&self) -> usize {
+        self.likeness.iter().filter(|likeness| **likeness > 0.98).count()
+    }
+
+    /// Whether the delay never changed.
+    fn is_steady(&self) -> bool {
+        self.delays.iter().all(|delay| (delay - self.delays[0]).abs() < 1.0)
+    }
+}
+
+/// Where a chirp is heard best, and how well.
+fn find(heard: &[i16], slot: usize) -> (usize, f64) {
+    let wanted: Vec<f64> = (0..CHIRP).map(|n| f64::from(said(slot * SLOT + n, RATE))).collect();
+    let power: f64 = wanted.iter().map(|sample| sample * sample).sum();
+    let likeness = |delay: usize| {
+        let Some(part) = heard.get(slot * SLOT + delay..slot * SLOT + delay + CHIRP) else { return 0.0 };
+        let product: f64 = part.iter().zip(&wanted).map(|(a, b)| f64::from(*a) * b).sum();
+        let level: f64 = part.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+        product / (power * level).sqrt().max(1.0)
+    };
+    let found = (0..LONGEST).map(|delay| (delay, likeness(delay)));
+    found.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
+}
+
+/// Serves both sides with one clock; returns how many ticks came too late to count.
+async fn talk(a: &mut Side, b: &mut Side) -> usize {
+    let warm_up = 50;
+    let (start, mut late) = (Instant::now(), 0);
+    for tick in 0..warm_up + TICKS {
+        let due = start + FRAME * u32::try_from(tick).unwrap();
+        sleep_until(due).await;
+        late += usize::from(due.elapsed() > FRAME / 2);
+        let speaks = tick >= warm_up;
+        a.serve(speaks);
+        b.serve(speaks);
+    }
+    late
+}
+
+/// A call to a telephone by way of `telephony`, and what became of the chirps; repeated while the
+/// machine is too busy.
+async fn measured(telephony: &dyn Telephony) -> (Heard, Heard, LegQuality, bool) {
+    let phone = phone().await;
+    let mut attempt = 1;
+    loop {
+        let leg = telephony.dial(request(phone.local_addr(), &fresh_number())).await.unwrap();
+        let (mut agent, mut person) = connected(leg, &phone).await;
+        let late = talk(&mut agent, &mut person).await;
+        let (out, back) = (Heard::of(&person.heard), Heard::of(&agent.heard));
+        let undisturbed = late == 0 && out.is_steady() && back.is_steady();
+        if undisturbed || attempt == ATTEMPTS {
+            return (out, back, agent.leg.quality(), undisturbed);
+        }
+        attempt += 1;
+    }
+}
+
+async fn connected(leg: Box<dyn CallLeg>, phone: &DirectTelephony) -> (Side, Side) {
+    let mut agent = Side::new(leg);
+    let incoming = timeout(Duration::from_secs(20), phone.next_call()).await.expect("it rings").unwrap();
+    let mut person = Side::new(incoming.leg);
+    person.leg.answer().await.unwrap();
+    tokio::join!(agent.answered(), person.answered());
+    (agent, person)
+}
+
+async fn what_is_said_is_heard_whole_in_order_and_soon_on_both_sides(world: Arc<World>) {
+    let (out, back, quality, undisturbed) = measured(world.telephony.as_ref()).await;
+    let (direct_out, direct_back, ..) = measured(&phone().await).await;
+    let added = (out.median_ms() - direct_out.median_ms(), back.median_ms() - direct_back.median_ms());
+    eprintln!(
+        "one way, ms: to the telephone {:.0} (direct {:.0}), to the agent {:.0} (direct {:.0}); added {:.0} and {:.0}",
+        out.median_ms(),
+        direct_out.median_ms(),
+        back.median_ms(),
+        direct_back.median_ms(),
+        added.0,
+        added.1,
+    );
+    let least = if undisturbed { CHIRPS } else { CHIRPS / 2 };
+    for heard in [&out, &back] {
+        // Chirps are of different pitches, so that one in another's place resembles it little.
+        assert!(heard.whole() >= least, "{heard:?}");
+        assert!(!undisturbed || heard.median_ms() < 350.0, "{heard:?}");
+    }
+    assert!(!undisturbed || quality.packets_lost == 0, "{quality:?}");
+}
