@@ -40,7 +40,7 @@ impl Sfu {
     pub(super) fn new(publisher: SocketAddr, subscriber: SocketAddr, now: Instant) -> Self {
         let rtc = |address| {
             let codecs = RtcConfig::new().clear_codecs().enable_opus(true, true);
-            let mut rtc = codecs.set_rtp_mode(true).set_ice_lite(true).build(now);
+            let mut rtc = codecs.set_rtp_mode(true).build(now);
             rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
             rtc
         };
