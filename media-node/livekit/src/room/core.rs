@@ -63,7 +63,13 @@ pub(super) struct Core {
 
 impl Core {
     /// The room was entered for the first time.
-    pub(super) fn enter(identity: String, progress: Progress, peer: Peer, join: &JoinResponse, now: Instant) -> Self {
+    pub(super) fn enter(
+        identity: String,
+        progress: Progress,
+        peer: Peer,
+        join: &JoinResponse,
+        now: Instant,
+    ) -> Self {
         let mut core = Self {
             started: now,
             identity,
@@ -157,7 +163,8 @@ impl Core {
             FromServer::RequestResponse(response) => {
                 let is_ours = matches!(response.request, Some(request_response::Request::AddTrack(_)));
                 if is_ours && !matches!(response.reason(), Reason::Ok | Reason::Queued) {
-                    self.progress.lost(&format!("LiveKit refuses our voice: {}", response.reason().as_str_name()));
+                    self.progress
+                        .lost(&format!("LiveKit refuses our voice: {}", response.reason().as_str_name()));
                 }
             }
             // The client itself answers pings and keeps tokens; the rest is for screens.
@@ -274,7 +281,11 @@ impl Core {
     }
 
     fn told_to_leave(&mut self, leave: &LeaveRequest, now: Instant) {
-        tracing::debug!(reason = leave.reason().as_str_name(), action = leave.action().as_str_name(), "told to leave");
+        tracing::debug!(
+            reason = leave.reason().as_str_name(),
+            action = leave.action().as_str_name(),
+            "told to leave"
+        );
         match leave.action() {
             Action::Disconnect => self.progress.lost(&format!("LiveKit: {}", leave.reason().as_str_name())),
             Action::Resume => self.recovery.asked_to_resume(now),
@@ -296,7 +307,7 @@ impl Core {
     }
 
     fn negotiate(&mut self, now: Instant) {
-        match self.peer.offer(now) {
+        match self.peer.offer() {
             Ok(Some(sdp)) => {
                 self.offers += 1;
                 self.send(ToServer::Offer(description("offer", sdp, self.offers)));
@@ -349,7 +360,7 @@ impl Core {
     fn send_waiting_keys(&mut self, now: Instant) {
         while self.peer.can_send_data() {
             let Some(message) = self.keys_out.pop(&self.own_sid, &self.identity) else { return };
-            let sent = self.peer.send_data(&message, now);
+            let sent = self.peer.send_data(&message);
             self.check(sent.map(|_| ()), now);
         }
     }
@@ -357,7 +368,8 @@ impl Core {
     /// Asks for the person's voice, and for nobody else's.
     fn subscribe(&mut self) {
         let (sid, tracks) = self.progress.tracks();
-        let wanted: Vec<String> = tracks.iter().filter(|track| !self.subscribed.contains(*track)).cloned().collect();
+        let wanted: Vec<String> =
+            tracks.iter().filter(|track| !self.subscribed.contains(*track)).cloned().collect();
         if wanted.is_empty() {
             return;
         }

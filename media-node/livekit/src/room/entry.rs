@@ -65,7 +65,8 @@ pub(super) async fn enter(url: &str, token: &str) -> Result<Entry, EntryError> {
 
 /// The address of the server's HTTP port, which shows the way to its media.
 async fn resolve(url: &str) -> Result<SocketAddr, EntryError> {
-    let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| EntryError::Address(error.to_string()))?;
+    let uri: Uri =
+        url.parse().map_err(|error: http::uri::InvalidUri| EntryError::Address(error.to_string()))?;
     let host = uri.host().ok_or_else(|| EntryError::Address("it names no host".to_owned()))?;
     let secure = matches!(uri.scheme_str(), Some("wss" | "https"));
     let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });

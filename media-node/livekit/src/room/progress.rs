@@ -76,16 +76,28 @@ enum Departure {
 
 #[derive(Debug)]
 enum Stage {
-    Ringing { until: Instant },
+    Ringing {
+        until: Instant,
+    },
     /// Inbound: we publish, and the far end is told.
-    Answering { until: Instant },
+    Answering {
+        until: Instant,
+    },
     /// Outbound: the person has left, and the reason is on its way.
-    Leaving { until: Instant },
+    Leaving {
+        until: Instant,
+    },
     /// Connected; the audio is about to be.
-    Connected { until: Instant },
+    Connected {
+        until: Instant,
+    },
     Talking,
     /// We have asked for the end.
-    Ending { how: LegEnd, sip_status: Option<u16>, until: Instant },
+    Ending {
+        how: LegEnd,
+        sip_status: Option<u16>,
+        until: Instant,
+    },
     Over,
 }
 
@@ -133,7 +145,9 @@ impl Progress {
         match (&self.stage, self.direction) {
             (Stage::Over, _) => false,
             (_, Direction::Outbound) => true,
-            (Stage::Ringing { .. } | Stage::Leaving { .. } | Stage::Ending { .. }, Direction::Inbound) => false,
+            (Stage::Ringing { .. } | Stage::Leaving { .. } | Stage::Ending { .. }, Direction::Inbound) => {
+                false
+            }
             (Stage::Answering { .. } | Stage::Connected { .. } | Stage::Talking, Direction::Inbound) => true,
         }
     }
@@ -246,8 +260,14 @@ impl Progress {
             }
             (Stage::Ringing { .. }, Direction::Inbound, _)
             | (Stage::Answering { .. }, _, Departure::HungUp) => self.end(LegEnd::Canceled, None),
-            (Stage::Connected { .. } | Stage::Talking, _, Departure::HungUp) => self.end(LegEnd::RemoteHangup, None),
-            (Stage::Answering { .. } | Stage::Connected { .. } | Stage::Talking, _, Departure::Left(reason)) => {
+            (Stage::Connected { .. } | Stage::Talking, _, Departure::HungUp) => {
+                self.end(LegEnd::RemoteHangup, None)
+            }
+            (
+                Stage::Answering { .. } | Stage::Connected { .. } | Stage::Talking,
+                _,
+                Departure::Left(reason),
+            ) => {
                 self.end(ending::left_connected(reason), None);
             }
             (Stage::Ending { .. }, ..) => self.ended_as_asked(),
@@ -315,7 +335,9 @@ impl Progress {
             return;
         }
         match (&self.stage, self.person.left) {
-            (Stage::Ringing { .. }, _) if self.person.sid.is_empty() && self.direction == Direction::Inbound => {
+            (Stage::Ringing { .. }, _)
+                if self.person.sid.is_empty() && self.direction == Direction::Inbound =>
+            {
                 self.end(LegEnd::Canceled, None);
             }
             (Stage::Ringing { .. }, _) => self.end(LegEnd::NoAnswer, None),

@@ -61,8 +61,14 @@ enum State {
     /// All is well.
     Whole,
     /// Signalling is there; the connections come up.
-    Settling { confirm: bool, until: Instant },
-    Pausing { then: Attempt, until: Instant },
+    Settling {
+        confirm: bool,
+        until: Instant,
+    },
+    Pausing {
+        then: Attempt,
+        until: Instant,
+    },
     Trying(Attempt),
 }
 

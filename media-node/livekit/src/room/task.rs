@@ -115,7 +115,9 @@ impl Task {
     fn rejoin(&self, jobs: &mut JoinSet<Done>) {
         tracing::info!(room = self.config.room, "entering the room anew");
         let (url, token) = (self.config.url.clone(), self.signalling.token());
-        jobs.spawn(async move { Done::Entered(enter(&url, &token).await.map(Box::new).map_err(|error| error.refusal())) });
+        jobs.spawn(async move {
+            Done::Entered(enter(&url, &token).await.map(Box::new).map_err(|error| error.refusal()))
+        });
     }
 
     /// Waits for the next thing to happen and feeds it to the machine.

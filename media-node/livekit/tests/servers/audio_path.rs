@@ -53,7 +53,8 @@ struct Side {
 
 impl Side {
     fn new(leg: Box<dyn CallLeg>) -> Self {
-        let narrow = Resampler::new(leg.sample_rate(), RATE as u32).ok().filter(|_| leg.sample_rate() != RATE as u32);
+        let narrow =
+            Resampler::new(leg.sample_rate(), RATE as u32).ok().filter(|_| leg.sample_rate() != RATE as u32);
         Self { leg, narrow, heard: Vec::new(), sample: 0 }
     }
 
@@ -77,7 +78,8 @@ impl Side {
     }
 
     async fn answered(&mut self) {
-        let answered = timeout(Duration::from_secs(20), async { while self.leg.event().await != LegEvent::Answered {} });
+        let answered =
+            timeout(Duration::from_secs(20), async { while self.leg.event().await != LegEvent::Answered {} });
         answered.await.expect("the call is answered");
     }
 }

@@ -25,7 +25,8 @@ pub(in crate::room) struct Encoder {
 impl Encoder {
     /// None only if the codec does not know its own rate.
     pub(in crate::room) fn new() -> Option<Self> {
-        let mut opus = OpusEncoder::new(i32::try_from(RATE).ok()?, 1, Application::RestrictedLowDelay).ok()?;
+        let mut opus =
+            OpusEncoder::new(i32::try_from(RATE).ok()?, 1, Application::RestrictedLowDelay).ok()?;
         opus.bitrate_bps = BITRATE;
         opus.complexity = COMPLEXITY;
         Some(Self { opus, packet: Box::new([0; MAX_PACKET]) })

@@ -72,7 +72,11 @@ impl Content for Ordered {
     }
 
     fn first(&self) -> Option<i64> {
-        if self.decoded.is_empty() { self.packets.front().map(|placed| placed.start) } else { Some(self.decoded_from) }
+        if self.decoded.is_empty() {
+            self.packets.front().map(|placed| placed.start)
+        } else {
+            Some(self.decoded_from)
+        }
     }
 
     fn first_after(&self, position: i64) -> Option<i64> {

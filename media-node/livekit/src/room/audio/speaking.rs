@@ -33,7 +33,14 @@ pub(in crate::room) struct Speaking {
 impl Speaking {
     /// A stream that starts at these numbers; `sequence` below 2^15, as SRTP wants it.
     pub(in crate::room) fn new(encoder: Encoder, sequence: u16, timestamp: u32) -> Self {
-        Self { encoder, sequence: u64::from(sequence >> 1), timestamp, started: None, ticks: 0, resumes: true }
+        Self {
+            encoder,
+            sequence: u64::from(sequence >> 1),
+            timestamp,
+            started: None,
+            ticks: 0,
+            resumes: true,
+        }
     }
 
     /// The packet of this tick's frame.
@@ -84,7 +91,10 @@ mod tests {
     #[test]
     fn ticks_a_little_late_keep_an_unbroken_time_line() {
         let line = stamps(&[0, 21, 59, 60]);
-        assert_eq!(line, [(10, u32::MAX - 960, true), (11, u32::MAX, false), (12, 959, false), (13, 1_919, false)]);
+        assert_eq!(
+            line,
+            [(10, u32::MAX - 960, true), (11, u32::MAX, false), (12, 959, false), (13, 1_919, false)]
+        );
     }
 
     #[test]

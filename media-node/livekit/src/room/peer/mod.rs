@@ -98,7 +98,11 @@ impl Wishes {
 
 impl Peer {
     /// Connections from the sockets bound to `publisher` and `subscriber`.
-    pub(super) fn new(publisher: SocketAddr, subscriber: SocketAddr, now: Instant) -> Result<Self, PeerError> {
+    pub(super) fn new(
+        publisher: SocketAddr,
+        subscriber: SocketAddr,
+        now: Instant,
+    ) -> Result<Self, PeerError> {
         Ok(Self {
             publisher: Side::new(Target::Publisher, publisher, now)?,
             subscriber: Side::new(Target::Subscriber, subscriber, now)?,
@@ -128,7 +132,7 @@ impl Peer {
     }
 
     /// The offer that is due, if any: one at a time, and none without a change.
-    pub(super) fn offer(&mut self, now: Instant) -> Result<Option<String>, PeerError> {
+    pub(super) fn offer(&mut self) -> Result<Option<String>, PeerError> {
         if self.pending.is_some() || !self.wishes.any() {
             return Ok(None);
         }
@@ -149,7 +153,7 @@ impl Peer {
         });
         self.reliable = reliable.or(self.reliable);
         self.voice = voice.or(self.voice);
-        self.drain(now)?;
+        self.drain()?;
         Ok(offer.map(|(sdp, pending)| {
             self.pending = Some(pending);
             sdp
@@ -160,24 +164,33 @@ impl Peer {
     pub(super) fn take_answer(&mut self, sdp: &str, now: Instant) -> Result<(), PeerError> {
         if let Some(pending) = self.pending.take() {
             self.publisher.accept_answer(pending, sdp)?;
+            self.publisher.tick(now)?;
         }
-        self.drain(now)
+        self.drain()
     }
 
     /// Takes the server's offer and returns our answer.
     pub(super) fn take_offer(&mut self, sdp: &str, now: Instant) -> Result<String, PeerError> {
         let answer = self.subscriber.accept_offer(sdp)?;
-        self.drain(now)?;
+        // Connecting begins with the next tick: at once.
+        self.subscriber.tick(now)?;
+        self.drain()?;
         Ok(answer)
     }
 
     /// Takes one of the server's addresses, as browsers write it in JSON. TCP and what cannot be
     /// read are left aside.
-    pub(super) fn take_candidate(&mut self, target: Target, json: &str, now: Instant) -> Result<(), PeerError> {
+    pub(super) fn take_candidate(
+        &mut self,
+        target: Target,
+        json: &str,
+        now: Instant,
+    ) -> Result<(), PeerError> {
         if let Some(candidate) = parse_candidate(json) {
             self.side(target).add_candidate(candidate);
+            self.side(target).tick(now)?;
         }
-        self.drain(now)
+        self.drain()
     }
 
     /// Takes a datagram that came to the socket of `target`.
@@ -189,7 +202,7 @@ impl Peer {
         now: Instant,
     ) -> Result<(), PeerError> {
         self.side(target).receive(from, contents, now)?;
-        self.drain(now)
+        self.drain()
     }
 
     /// Lets time pass, at [`Self::deadline`] or earlier.
@@ -199,7 +212,7 @@ impl Peer {
                 self.side(target).tick(now)?;
             }
         }
-        self.drain(now)
+        self.drain()
     }
 
     /// Sends a packet of our voice; false if there is no way for it.
@@ -212,7 +225,7 @@ impl Peer {
         let Some(stream) = api.stream_tx_by_mid(mid, None) else { return Ok(false) };
         let Spoken { sequence, timestamp, marker, payload } = spoken;
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), timestamp, now, payload).marker(marker));
-        self.drain(now)?;
+        self.drain()?;
         Ok(true)
     }
 
@@ -222,11 +235,11 @@ impl Peer {
     }
 
     /// Sends a message reliably; false if it cannot go yet.
-    pub(super) fn send_data(&mut self, message: &[u8], now: Instant) -> Result<bool, PeerError> {
+    pub(super) fn send_data(&mut self, message: &[u8]) -> Result<bool, PeerError> {
         let channel = self.reliable.and_then(|id| self.publisher.rtc().channel(id));
         let Some(mut channel) = channel else { return Ok(false) };
         let sent = channel.write(true, message).map_err(PeerError::failed)?;
-        self.drain(now)?;
+        self.drain()?;
         Ok(sent)
     }
 
@@ -263,13 +276,13 @@ impl Peer {
         }
     }
 
-    fn drain(&mut self, now: Instant) -> Result<(), PeerError> {
+    fn drain(&mut self) -> Result<(), PeerError> {
         let Self { publisher, subscriber, datagrams, events, reliable, is_reliable_open, .. } = self;
-        publisher.drain(now, datagrams, |event| match event {
+        publisher.drain(datagrams, |event| match event {
             Event::ChannelOpen(id, _) if Some(id) == *reliable => *is_reliable_open = true,
             event => events.extend(PeerEvent::from_str0m(event)),
         })?;
-        subscriber.drain(now, datagrams, |event| events.extend(PeerEvent::from_str0m(event)))
+        subscriber.drain(datagrams, |event| events.extend(PeerEvent::from_str0m(event)))
     }
 }
 

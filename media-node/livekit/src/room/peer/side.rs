@@ -10,7 +10,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// Candidates that wait for the description they belong to.
 const MAX_EARLY: usize = 32;
-/// Nothing happens in a connection without a deadline of its own for so long.
+/// A connection without a deadline of its own is told the time this often all the same.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A datagram to send.
@@ -30,6 +30,7 @@ pub(super) struct Side {
     described: bool,
     early: VecDeque<Candidate>,
     deadline: Instant,
+    ticked: Instant,
     last_datagram: Option<Instant>,
 }
 
@@ -45,6 +46,7 @@ impl Side {
             described: false,
             early: VecDeque::new(),
             deadline: now,
+            ticked: now,
             last_datagram: None,
         })
     }
@@ -76,7 +78,10 @@ impl Side {
     }
 
     /// Makes an offer of `changes`; none if they change nothing.
-    pub(super) fn offer(&mut self, changes: impl FnOnce(&mut SdpApi<'_>)) -> Option<(String, SdpPendingOffer)> {
+    pub(super) fn offer(
+        &mut self,
+        changes: impl FnOnce(&mut SdpApi<'_>),
+    ) -> Option<(String, SdpPendingOffer)> {
         let mut api = self.rtc.sdp_api();
         changes(&mut api);
         let (offer, pending) = api.apply()?;
@@ -108,32 +113,37 @@ impl Side {
     }
 
     /// Takes a datagram. What is none of WebRTC's is left aside.
-    pub(super) fn receive(&mut self, from: SocketAddr, contents: &[u8], now: Instant) -> Result<(), PeerError> {
+    pub(super) fn receive(
+        &mut self,
+        from: SocketAddr,
+        contents: &[u8],
+        now: Instant,
+    ) -> Result<(), PeerError> {
         let Ok(datagram) = Receive::new(Protocol::Udp, from, self.local, contents) else { return Ok(()) };
         let input = Input::Receive(now, datagram);
         if !self.rtc.accepts(&input) {
             return Ok(());
         }
-        self.last_datagram = Some(now);
+        (self.last_datagram, self.ticked) = (Some(now), now);
         self.rtc.handle_input(input).map_err(PeerError::failed)
     }
 
     /// Lets time pass.
     pub(super) fn tick(&mut self, now: Instant) -> Result<(), PeerError> {
+        self.ticked = now;
         self.rtc.handle_input(Input::Timeout(now)).map_err(PeerError::failed)
     }
 
     /// Takes out all that there is to send and to know. To be called after every change.
     pub(super) fn drain(
         &mut self,
-        now: Instant,
         datagrams: &mut VecDeque<Datagram>,
         mut event: impl FnMut(Event),
     ) -> Result<(), PeerError> {
         loop {
             match self.rtc.poll_output().map_err(PeerError::failed)? {
                 Output::Timeout(deadline) => {
-                    self.deadline = deadline.min(now + IDLE);
+                    self.deadline = deadline.min(self.ticked + IDLE);
                     return Ok(());
                 }
                 Output::Transmit(transmit) => datagrams.push_back(Datagram {

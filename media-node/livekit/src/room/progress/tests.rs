@@ -134,10 +134,7 @@ fn a_refusal_ends_with_its_sip_status_whichever_news_comes_first() {
     }
     let mut call = call(Direction::Outbound);
     call.placed(Err(PlaceError::Status(503)));
-    assert_eq!(
-        call.steps(),
-        ended(LegEnd::Failed { detail: "503 Service Unavailable".into() }, Some(503))
-    );
+    assert_eq!(call.steps(), ended(LegEnd::Failed { detail: "503 Service Unavailable".into() }, Some(503)));
 }
 
 #[test]

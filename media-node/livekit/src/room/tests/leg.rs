@@ -92,7 +92,9 @@ impl Agent {
         server.status("active");
         server.heard_by_person();
         assert_eq!(agent.event().await, LegEvent::Answered);
-        agent.until("both are heard", |agent| agent.heard > 5 && server.seen(|seen| seen.heard) > 5, server).await;
+        agent
+            .until("both are heard", |agent| agent.heard > 5 && server.seen(|seen| seen.heard) > 5, server)
+            .await;
         agent
     }
 

@@ -150,7 +150,7 @@ fn info(status: &str) -> ParticipantInfo {
 
 fn new_sfu(sockets: &[UdpSocket; 2]) -> Sfu {
     let [publisher, subscriber] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
-    Sfu::new(publisher, subscriber, Instant::now())
+    Sfu::new(publisher, subscriber, false, Instant::now())
 }
 
 struct Room {
@@ -270,7 +270,8 @@ impl Room {
             FromAgent::AddTrack(request) => {
                 self.note("add track");
                 let track = Some(TrackInfo { sid: "TR_agent".to_owned(), ..TrackInfo::default() });
-                send(socket, ToAgent::TrackPublished(TrackPublishedResponse { cid: request.cid, track })).await;
+                send(socket, ToAgent::TrackPublished(TrackPublishedResponse { cid: request.cid, track }))
+                    .await;
             }
             FromAgent::Offer(offer) => {
                 self.note(if offer.sdp.contains("m=audio") { "offer with voice" } else { "offer" });

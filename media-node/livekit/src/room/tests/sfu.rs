@@ -37,10 +37,10 @@ pub(super) struct Sfu {
 }
 
 impl Sfu {
-    pub(super) fn new(publisher: SocketAddr, subscriber: SocketAddr, now: Instant) -> Self {
+    pub(super) fn new(publisher: SocketAddr, subscriber: SocketAddr, lite: bool, now: Instant) -> Self {
         let rtc = |address| {
             let codecs = RtcConfig::new().clear_codecs().enable_opus(true, true);
-            let mut rtc = codecs.set_rtp_mode(true).build(now);
+            let mut rtc = codecs.set_rtp_mode(true).set_ice_lite(lite).build(now);
             rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
             rtc
         };
@@ -117,7 +117,6 @@ impl Sfu {
         self.drain(now);
     }
 
-    pub(super) fn states(&self) -> (bool, bool, bool) { (self.publisher.is_connected(), self.subscriber.is_connected(), self.is_reliable_open) }
     pub(super) const fn is_negotiating(&self) -> bool {
         self.pending.is_some()
     }
@@ -160,7 +159,9 @@ impl Sfu {
                         payload: packet.payload.to_vec(),
                     }),
                     Event::ChannelData(message) => self.messages.push(message.data),
-                    Event::ChannelOpen(id, _) if Some(id) == self.reliable => self.is_reliable_open = true,
+                    Event::ChannelOpen(_, label) if target == Target::Subscriber && label == "_reliable" => {
+                        self.is_reliable_open = true;
+                    }
                     _ => {}
                 }
             }
