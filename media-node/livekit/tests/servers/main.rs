@@ -13,6 +13,7 @@ mod inbound;
 mod outages;
 mod outbound;
 mod party;
+mod resume;
 mod sipp;
 mod world;
 
@@ -60,7 +61,9 @@ fn main() -> ExitCode {
     let skipped = lack.is_some() || arguments.list;
     let world = (!skipped).then(|| Arc::new(runtime.block_on(World::start())));
     let trial = |case: Case| trial(case, world.clone(), runtime.handle().clone());
-    let cases = [outbound::cases(), inbound::cases(), outages::cases(), audio_path::cases()].into_iter().flatten();
+    let cases = [outbound::cases(), inbound::cases(), outages::cases(), audio_path::cases(), resume::cases()]
+        .into_iter()
+        .flatten();
     let trials = cases.map(trial).map(|trial| trial.with_ignored_flag(lack.is_some())).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
