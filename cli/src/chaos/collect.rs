@@ -4,6 +4,7 @@ use super::facts::{CallRow, DeliveryRow, LabRecord, LeadRow, Ring, Stored};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use talkif_model::{CallId, EventId, LeadId};
 use talkif_store::{Db, DbError, Row, Statement};
 
@@ -67,10 +68,9 @@ pub(super) async fn busy(db: &dyn Db) -> Result<(i64, i64)> {
 }
 
 pub(super) async fn stored(db: &dyn Db) -> Result<Stored> {
-    let read = |rows: Vec<Row>| rows;
-    let leads = read(db.query(&LEADS, Vec::new()).await?);
-    let calls = read(db.query(&CALLS, Vec::new()).await?);
-    let deliveries = read(db.query(&DELIVERIES, Vec::new()).await?);
+    let leads = db.query(&LEADS, Vec::new()).await?;
+    let calls = db.query(&CALLS, Vec::new()).await?;
+    let deliveries = db.query(&DELIVERIES, Vec::new()).await?;
     Ok(Stored {
         leads: leads.iter().map(lead).collect::<Result<_, _>>()?,
         calls: calls.iter().map(call).collect::<Result<_, _>>()?,
@@ -128,6 +128,23 @@ pub(super) struct Recordings {
     pub(super) unfinished: Vec<String>,
     pub(super) unnamed: Vec<String>,
     pub(super) missing: Vec<String>,
+}
+
+impl Recordings {
+    /// Whether every file is known.
+    pub(super) fn is_tidy(&self) -> bool {
+        self.unfinished.is_empty() && self.unnamed.is_empty()
+    }
+}
+
+/// Lets days pass for all files: those that a crash left behind are searched for when they are
+/// so old that nobody can be writing them.
+pub(super) fn age(folder: &Path) -> Result<()> {
+    let then = SystemTime::now() - Duration::from_secs(3 * 24 * 3_600);
+    for file in files_below(folder)? {
+        std::fs::File::options().append(true).open(file)?.set_modified(then)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn recordings(db: &dyn Db, folder: &Path) -> Result<Recordings> {

@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Everything should have come to rest by then.
 const QUIET_WITHIN: Duration = Duration::from_secs(300);
+/// A node searches for leftovers when it starts.
+const TIDY_WITHIN: Duration = Duration::from_secs(60);
 /// How long the phones of the question about slots ring, at most; longer from try to try.
 const RINGS: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
 
@@ -142,21 +144,37 @@ impl Run {
 
     /// Everything that was seen, with what is left after all is stopped.
     pub(super) async fn facts(mut self, ringing: usize) -> Result<(Facts, World)> {
-        let db = self.tenant.db();
-        let stored = collect::stored(db).await?;
+        let stored = collect::stored(self.tenant.db()).await?;
         let (rings, arrivals) = (collect::rings(&self.lab).await?, self.world.receiver.arrivals());
         self.world.stop_nodes().await?;
-        let files = collect::recordings(db, &self.world.stack.recordings).await?;
+        let files = self.days_later().await?;
         let left = Left {
             unfinished_files: files.unfinished,
             unnamed_recordings: files.unnamed,
             missing_recordings: files.missing,
-            nodes: collect::nodes(db).await?,
+            nodes: collect::nodes(self.tenant.db()).await?,
             fallen: self.world.fallen.clone(),
             ..Left::default()
         };
         let slots = (ringing, self.slots);
         Ok((Facts { leads: self.leads, rings, arrivals, stored, left, slots }, self.world))
+    }
+}
+
+impl Run {
+    /// What is left of recordings after a node has searched for leftovers that are days old.
+    async fn days_later(&mut self) -> Result<collect::Recordings> {
+        let folder = self.world.stack.recordings.clone();
+        collect::age(&folder)?;
+        self.world.start_node().await?;
+        let (db, begun) = (self.tenant.db(), Instant::now());
+        let mut found = collect::recordings(db, &folder).await?;
+        while !found.is_tidy() && begun.elapsed() < TIDY_WITHIN {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            found = collect::recordings(db, &folder).await?;
+        }
+        self.world.stop_nodes().await?;
+        Ok(found)
     }
 }
 

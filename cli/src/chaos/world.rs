@@ -213,6 +213,15 @@ impl World {
         Ok(())
     }
 
+    /// Starts the first node again, after all were stopped.
+    pub(super) async fn start_node(&mut self) -> Result<()> {
+        let node = self.node(0)?;
+        node.restart().await?;
+        node.ready(READY).await?;
+        self.look();
+        Ok(())
+    }
+
     /// Stops the nodes in good order.
     pub(super) async fn stop_nodes(&mut self) -> Result<()> {
         self.look();
