@@ -8,9 +8,11 @@ mod accounts;
 mod calls;
 mod client;
 mod edge;
+mod growth;
 mod host;
 mod load;
 mod native;
+mod plot;
 mod process_stats;
 mod rival;
 mod table;
@@ -27,7 +29,7 @@ use table::Figure;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What to measure; several, with commas between.
-    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::Webhooks, Section::Calls])]
+    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::Webhooks, Section::Growth, Section::Calls])]
     sections: Vec<Section>,
     /// Seconds, roughly, of each load.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
@@ -35,6 +37,9 @@ pub(crate) struct Args {
     /// Numbers of calls at once, for `calls`.
     #[arg(long, value_delimiter = ',', default_value = "10,25,50")]
     calls: Vec<usize>,
+    /// The power of ten of leads at which `growth` ends.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..=8))]
+    growth: u32,
     /// Where the tables go [default: bench in the project's folder].
     #[arg(long)]
     out: Option<PathBuf>,
@@ -43,6 +48,12 @@ pub(crate) struct Args {
     /// Serve the rival and write its address to this file.
     #[arg(long, hide = true)]
     serve_rival: Option<PathBuf>,
+}
+
+impl Args {
+    fn out(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| home().join("bench"))
+    }
 }
 
 /// A part of the measurements.
@@ -58,6 +69,8 @@ enum Section {
     Turns,
     /// Webhook deliveries a second.
     Webhooks,
+    /// The same requests over 10³ to 10⁶ leads.
+    Growth,
     /// Many calls at once: processor time, memory, late frames.
     Calls,
 }
@@ -81,7 +94,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("talkif: this is a debug build; its figures say little. ./talkif bench builds a release");
     }
-    let out = args.out.clone().unwrap_or_else(|| home().join("bench"));
+    let out = args.out();
     let mut missed = 0;
     for section in &args.sections {
         let figures = tokio::select! {
@@ -153,6 +166,12 @@ async fn figures(section: Section, args: &Args, stack: &Stack, binaries: &Binari
     let seconds = args.seconds as usize;
     if section == Section::Webhooks {
         return webhooks::run(stack, seconds).await;
+    }
+    if section == Section::Growth {
+        let (figures, svg) = growth::run(stack, args.growth).await?;
+        std::fs::create_dir_all(args.out())?;
+        std::fs::write(args.out().join("growth.svg"), svg)?;
+        return Ok(figures);
     }
     let rival = rival::Rival::start(stack).await?;
     let figures = match section {
