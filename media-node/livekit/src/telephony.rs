@@ -43,6 +43,7 @@ impl LiveKitTelephony {
     /// Starts to listen for calls. LiveKit may be away: it is tried until it is there.
     #[must_use]
     pub fn start(config: LiveKitConfig) -> Self {
+        tokio::task::spawn_blocking(room::warm_up);
         let api = Arc::new(Api::new(&config));
         let (legs, trunks) = (Legs::new(config.slots), Arc::new(Trunks::new(Arc::clone(&api))));
         let (assignments, assigned) = mpsc::channel(WAITING);

@@ -2,21 +2,16 @@
 //! one machine. Messages, datagrams, commands and the time go in; [`Request`]s and datagrams come
 //! out.
 
+mod signals;
+
 use super::audio::{Listening, Spoken};
 use super::keys;
 use super::peer::{Datagram, Peer, PeerError, PeerEvent, Target};
 use super::progress::{Progress, Step};
 use super::recovery::{Path, Recovery, Refusal, Remedy};
 use crate::control::PlaceError;
-use livekit_protocol::leave_request::Action;
-use livekit_protocol::request_response::Reason;
 use livekit_protocol::signal_request::Message as ToServer;
-use livekit_protocol::signal_response::Message as FromServer;
-use livekit_protocol::{
-    AddTrackRequest, AudioTrackFeature, JoinResponse, LeaveRequest, ParticipantTracks, ReconnectReason,
-    SessionDescription, SignalTarget, TrackSource, TrackType, TrickleRequest, UpdateSubscription,
-    request_response,
-};
+use livekit_protocol::{JoinResponse, ReconnectReason};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -40,9 +35,6 @@ pub(super) enum Request {
     /// It is over.
     Over,
 }
-
-/// The name of our track until the server gives it one.
-const TRACK: &str = "agent-voice";
 
 /// One agent in one room.
 pub(super) struct Core {
@@ -143,36 +135,6 @@ impl Core {
         self.settle(now);
     }
 
-    /// Takes a message of the server.
-    pub(super) fn message(&mut self, message: FromServer, now: Instant) {
-        match message {
-            FromServer::Offer(offer) => self.offered(&offer, now),
-            FromServer::Answer(answer) => {
-                let taken = self.peer.take_answer(&answer.sdp, now);
-                self.check(taken, now);
-                self.negotiate(now);
-            }
-            FromServer::Trickle(trickle) => self.trickled(&trickle, now),
-            FromServer::Update(update) => self.progress.participants(&update.participants, now),
-            FromServer::TrackSubscribed(_) => self.progress.heard(),
-            FromServer::Leave(leave) => self.told_to_leave(&leave, now),
-            FromServer::SubscriptionResponse(response) => {
-                tracing::debug!(error = response.err, "a subscription was refused");
-                self.subscribed.remove(&response.track_sid);
-            }
-            FromServer::RequestResponse(response) => {
-                let is_ours = matches!(response.request, Some(request_response::Request::AddTrack(_)));
-                if is_ours && !matches!(response.reason(), Reason::Ok | Reason::Queued) {
-                    self.progress
-                        .lost(&format!("LiveKit refuses our voice: {}", response.reason().as_str_name()));
-                }
-            }
-            // The client itself answers pings and keeps tokens; the rest is for screens.
-            _ => {}
-        }
-        self.settle(now);
-    }
-
     /// The signalling socket was lost.
     pub(super) fn socket_lost(&mut self, now: Instant) {
         self.recovery.socket_lost(now);
@@ -264,59 +226,6 @@ impl Core {
         self.progress.attributes()
     }
 
-    fn offered(&mut self, offer: &SessionDescription, now: Instant) {
-        match self.peer.take_offer(&offer.sdp, now) {
-            Ok(sdp) => self.send(ToServer::Answer(description("answer", sdp, offer.id))),
-            Err(error) => self.check(Err(error), now),
-        }
-    }
-
-    fn trickled(&mut self, trickle: &TrickleRequest, now: Instant) {
-        let target = match trickle.target() {
-            SignalTarget::Publisher => Target::Publisher,
-            SignalTarget::Subscriber => Target::Subscriber,
-        };
-        let taken = self.peer.take_candidate(target, &trickle.candidate_init, now);
-        self.check(taken, now);
-    }
-
-    fn told_to_leave(&mut self, leave: &LeaveRequest, now: Instant) {
-        tracing::debug!(
-            reason = leave.reason().as_str_name(),
-            action = leave.action().as_str_name(),
-            "told to leave"
-        );
-        match leave.action() {
-            Action::Disconnect => self.progress.lost(&format!("LiveKit: {}", leave.reason().as_str_name())),
-            Action::Resume => self.recovery.asked_to_resume(now),
-            Action::Reconnect => self.recovery.broken(now),
-        }
-    }
-
-    fn publish(&mut self) {
-        self.send(ToServer::AddTrack(AddTrackRequest {
-            cid: TRACK.to_owned(),
-            name: TRACK.to_owned(),
-            r#type: TrackType::Audio.into(),
-            source: TrackSource::Microphone.into(),
-            disable_red: true,
-            audio_features: vec![AudioTrackFeature::TfNoDtx.into()],
-            ..AddTrackRequest::default()
-        }));
-        self.peer.publish(TRACK);
-    }
-
-    fn negotiate(&mut self, now: Instant) {
-        match self.peer.offer() {
-            Ok(Some(sdp)) => {
-                self.offers += 1;
-                self.send(ToServer::Offer(description("offer", sdp, self.offers)));
-            }
-            Ok(None) => {}
-            Err(error) => self.check(Err(error), now),
-        }
-    }
-
     /// Follows up on whatever has changed.
     fn settle(&mut self, now: Instant) {
         self.heed_peer(now);
@@ -365,23 +274,6 @@ impl Core {
         }
     }
 
-    /// Asks for the person's voice, and for nobody else's.
-    fn subscribe(&mut self) {
-        let (sid, tracks) = self.progress.tracks();
-        let wanted: Vec<String> =
-            tracks.iter().filter(|track| !self.subscribed.contains(*track)).cloned().collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let of_person = ParticipantTracks { participant_sid: sid.to_owned(), track_sids: wanted.clone() };
-        self.send(ToServer::Subscription(UpdateSubscription {
-            track_sids: wanted.clone(),
-            subscribe: true,
-            participant_tracks: vec![of_person],
-        }));
-        self.subscribed.extend(wanted);
-    }
-
     fn recover(&mut self, now: Instant) {
         if self.progress.is_over() {
             return;
@@ -421,8 +313,4 @@ impl Core {
 
 fn own_sid(join: &JoinResponse) -> String {
     join.participant.as_ref().map(|own| own.sid.clone()).unwrap_or_default()
-}
-
-fn description(kind: &str, sdp: String, id: u32) -> SessionDescription {
-    SessionDescription { r#type: kind.to_owned(), sdp, id, ..SessionDescription::default() }
 }

@@ -108,11 +108,18 @@ impl Recovery {
         }
     }
 
-    /// The server asks us to enter anew, or a connection is beyond repair.
-    pub(super) fn broken(&mut self, now: Instant) {
+    /// The server asks us to enter anew.
+    pub(super) fn asked_to_rejoin(&mut self, now: Instant) {
         if self.has_signalling() {
             self.pause(Attempt::Rejoin, now);
         }
+    }
+
+    /// A connection is beyond repair. The server may have closed it because the call is over: then
+    /// that news is on its way, and comes before anything is tried.
+    pub(super) fn broken(&mut self, now: Instant) {
+        self.failures = self.failures.max(2);
+        self.asked_to_rejoin(now);
     }
 
     /// An attempt came to its end.
@@ -321,8 +328,11 @@ mod tests {
         way.recovery.asked_to_resume(way.now);
         assert_eq!(way.pass(100, true, None), [(100, PATH)]);
         let mut way = Way::whole();
-        way.recovery.broken(way.now);
+        way.recovery.asked_to_rejoin(way.now);
         assert_eq!(way.pass(100, true, None), [(100, Remedy::Rejoin)]);
+        let mut way = Way::whole();
+        way.recovery.broken(way.now);
+        assert_eq!(way.pass(1_000, true, None), [(500, Remedy::Rejoin)]);
     }
 
     #[test]

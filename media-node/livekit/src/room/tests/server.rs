@@ -176,11 +176,11 @@ impl Room {
                 Ok(response)
             };
             let socket = tokio_tungstenite::accept_hdr_async(stream, note).await;
-            if let Ok(mut socket) = socket {
-                if self.greet(&mut socket, query.contains("reconnect=1")).await {
-                    self.serve(&mut socket).await;
-                }
-                // What is dropped without a closing handshake looks like a lost network.
+            // What is dropped without a closing handshake looks like a lost network.
+            if let Ok(mut socket) = socket
+                && self.greet(&mut socket, query.contains("reconnect=1")).await
+            {
+                self.serve(&mut socket).await;
             }
         }
     }
