@@ -50,21 +50,36 @@ fn number(text: &str, run: &Run) -> Option<Found> {
     Some((run.at.clone(), label))
 }
 
-/// Puts the labels in; of pieces that overlap the first, then the longest stays.
-fn replace(text: &str, mut found: Vec<Found>) -> String {
-    found.sort_by_key(|(at, _)| (at.start, std::cmp::Reverse(at.end)));
+/// Puts the labels in. Pieces that overlap go as one: a digit said just before a card may make
+/// another card of its beginning, and nothing of either may stay.
+fn replace(text: &str, found: Vec<Found>) -> String {
     let mut result = String::with_capacity(text.len());
     let mut done = 0;
-    for (at, label) in found.into_iter().filter(|(at, _)| !at.is_empty()) {
-        if at.start < done {
-            continue;
-        }
+    for (at, label) in merged(found) {
         result.push_str(text.get(done..at.start).unwrap_or_default());
         result.push_str(label);
         done = at.end;
     }
     result.push_str(text.get(done..).unwrap_or_default());
     result
+}
+
+/// Pieces that do not overlap, in order. One made of several is called a card if any of them is
+/// one, else as the first of them.
+fn merged(mut found: Vec<Found>) -> Vec<Found> {
+    found.retain(|(at, _)| !at.is_empty());
+    found.sort_by_key(|(at, _)| (at.start, std::cmp::Reverse(at.end)));
+    let mut pieces: Vec<Found> = Vec::new();
+    for (at, label) in found {
+        match pieces.last_mut() {
+            Some((last, named)) if at.start < last.end => {
+                last.end = last.end.max(at.end);
+                *named = if label == CARD { CARD } else { *named };
+            }
+            _ => pieces.push((at, label)),
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
