@@ -93,7 +93,7 @@ impl Worker {
                     match message? {
                         Message::Binary(bytes) => {
                             let message = wire::decode(&bytes)?;
-                            if let Some(reply) = self.on_message(message, &mut desk).await {
+                            if let Some(reply) = self.on_message(message, &mut desk) {
                                 send(&mut out, reply).await?;
                             }
                         }
@@ -117,7 +117,7 @@ impl Worker {
         }
     }
 
-    async fn on_message(&self, message: FromServer, desk: &mut Desk) -> Option<ToServer> {
+    fn on_message(&self, message: FromServer, desk: &mut Desk) -> Option<ToServer> {
         match message {
             FromServer::Register(_) => {
                 tracing::info!("registered with LiveKit");
@@ -126,7 +126,7 @@ impl Worker {
             }
             FromServer::Availability(question) => Some(self.consider(question.job?, desk)),
             FromServer::Assignment(assignment) => {
-                self.take(assignment, desk).await;
+                self.take(assignment, desk);
                 None
             }
             // Our legs end by themselves, and tell.
@@ -146,7 +146,7 @@ impl Worker {
         wire::accept(job.id)
     }
 
-    async fn take(&self, assignment: proto::JobAssignment, desk: &mut Desk) {
+    fn take(&self, assignment: proto::JobAssignment, desk: &mut Desk) {
         let job = assignment.job.map(|job| job.id).unwrap_or_default();
         let Some(Offer { caller, seat, .. }) = desk.offered.remove(&job) else { return };
         let Caller { room, identity, from, to } = caller;

@@ -48,7 +48,9 @@ pub(crate) use cases;
 const LONGEST: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Cases mostly wait.
+    arguments.test_threads.get_or_insert(4);
     let runtime = Runtime::new().unwrap();
     let lack = match arguments.list {
         true => None,
