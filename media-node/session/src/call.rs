@@ -11,6 +11,7 @@ use crate::listener::Listener;
 use crate::mouth::{Mouth, Voiced};
 use crate::playout::Playout;
 use crate::prepare;
+use crate::punctuality::Punctuality;
 use crate::recording::writer::Tap;
 use std::collections::VecDeque;
 use std::future::pending;
@@ -18,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::Engine;
 use talkif_call_engine::EngineConfig;
-use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider};
+use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider, Time};
 use talkif_model::Direction;
 use talkif_providers::{TtsEvent, Usage};
-use talkif_telephony::{CallLeg, FRAME, LegEvent, LegQuality, Pacer};
+use talkif_telephony::{CallLeg, FRAME, LegEvent, LegQuality, Pacer, Tick};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ pub(crate) struct Fenced;
 /// What can happen to a call.
 enum Happened {
     Fenced,
-    Tick,
+    Tick(Tick),
     Wake,
     Leg(LegEvent),
     Heard(Heard),
@@ -75,6 +76,7 @@ pub(crate) struct Call {
     tap: Option<Tap>,
     tap_failed: bool,
     usage: Usage,
+    punctuality: Punctuality,
     /// Inputs that the performance of an output brought about.
     pending: VecDeque<Input>,
     answered: bool,
@@ -122,6 +124,7 @@ impl Call {
             tap: None,
             tap_failed: false,
             usage: Usage::default(),
+            punctuality: Punctuality::default(),
             pending: VecDeque::new(),
             answered: false,
             leg_ended: false,
@@ -179,7 +182,7 @@ impl Call {
         tokio::select! {
             biased;
             () = fence.cancelled() => Happened::Fenced,
-            _ = pacer.tick() => Happened::Tick,
+            tick = pacer.tick() => Happened::Tick(tick),
             event = self.leg.event(), if !self.leg_ended => Happened::Leg(event),
             command = commands.recv(), if commands_open => Happened::Command(command),
             heard = self.ears.next() => Happened::Heard(heard),
@@ -192,7 +195,7 @@ impl Call {
 
     async fn react(&mut self, happened: Happened) {
         match happened {
-            Happened::Tick => self.tick().await,
+            Happened::Tick(tick) => self.tick(tick).await,
             Happened::Wake => self.feed(Input::Wake).await,
             Happened::Leg(event) => self.leg_event(event).await,
             Happened::Heard(heard) => self.heard(heard).await,
@@ -207,10 +210,11 @@ impl Call {
     }
 
     /// Every 20 ms: the caller's frame in, the agent's frame out.
-    async fn tick(&mut self) {
+    async fn tick(&mut self, tick: Tick) {
         if !self.answered || self.leg_ended {
             return;
         }
+        let ticked = self.clock.now();
         self.leg.receive(&mut self.caller_frame);
         self.ears.push(&self.caller_frame);
         let speech = self.listener.hear(&self.caller_frame, self.clock.now());
@@ -221,10 +225,20 @@ impl Call {
         if let Some(deaf) = self.ears.rotate_if_deaf() {
             self.heard(deaf).await;
         }
+        let fading = self.playout.is_fading();
         let played = self.playout.next_frame(&mut self.agent_frame);
         self.leg.send(&self.agent_frame);
+        self.note_frame(tick, ticked, fading);
         self.record();
         self.feed_all(played).await;
+    }
+
+    fn note_frame(&mut self, tick: Tick, ticked: Time, fading: bool) {
+        let now = self.clock.now();
+        self.punctuality.sent(tick, Duration::from_micros(now.0.saturating_sub(ticked.0)));
+        if !fading {
+            self.punctuality.silence_kept(now);
+        }
     }
 
     fn note_speech(&mut self, speech: &Input) {
@@ -328,8 +342,12 @@ impl Call {
             }
             Output::SpeakDone { generation } => self.mouth.finish(generation),
             Output::Play { generation } | Output::Resume { generation } => self.playout.play(generation),
-            Output::Pause { generation } => self.pending.extend(self.playout.pause(generation)),
+            Output::Pause { generation } => {
+                self.note_silencing(generation);
+                self.pending.extend(self.playout.pause(generation));
+            }
             Output::Stop { generation, fade_ms } => {
+                self.note_silencing(generation);
                 self.playout.stop(generation, fade_ms);
                 self.mouth.cancel(generation);
             }
@@ -338,6 +356,12 @@ impl Call {
             Output::HangUp => self.leg.hang_up(),
             Output::Emit(event) => self.journal.event(event),
             Output::Ended(ending) => self.ending = Some(ending),
+        }
+    }
+
+    fn note_silencing(&mut self, generation: Generation) {
+        if self.playout.is_sounding(generation) {
+            self.punctuality.silence_ordered(self.clock.now());
         }
     }
 
@@ -357,6 +381,7 @@ impl Call {
         let (samples, rate) = self.ears.given();
         self.usage.add_audio(samples, rate);
         self.journal.usage(&self.usage);
+        self.journal.media(&self.punctuality);
         let quality = Some(self.leg.quality());
         let ending = self.ending.take().unwrap_or_else(|| endings::crashed(self.answered));
         Finish { ending, sip_status: self.sip_status, quality, tap_failed: self.tap_failed }

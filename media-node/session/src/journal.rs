@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::job::{Entry, Report, Reports, Span};
+use crate::punctuality::Punctuality;
 use crate::recording::writer::Finished;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,6 +76,17 @@ impl Journal {
         ];
         let from = self.answered_at();
         self.span("providers.usage", from, self.clock.now(), true, named(attributes));
+    }
+
+    /// How punctually the frames of an answered call went out.
+    pub(crate) fn media(&self, counted: &Punctuality) {
+        if counted.frames == 0 {
+            return;
+        }
+        let mut attributes =
+            named([("media.frames", json!(counted.frames)), ("media.frames_late", json!(counted.late))]);
+        attributes.extend(counted.silence_ms.map(|ms| ("media.silence_ms".to_owned(), json!(ms))));
+        self.span("call.media", self.answered_at(), self.clock.now(), true, attributes);
     }
 
     pub(crate) fn recording(&self, finished: Finished) {

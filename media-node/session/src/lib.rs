@@ -24,6 +24,7 @@ mod listener;
 mod mouth;
 mod playout;
 mod prepare;
+mod punctuality;
 pub mod recording;
 mod session;
 

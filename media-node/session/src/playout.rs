@@ -105,6 +105,16 @@ impl Playout {
         }
     }
 
+    /// Whether the utterance is on the wire.
+    pub(crate) fn is_sounding(&self, generation: Generation) -> bool {
+        self.open.get(&generation).is_some_and(|said| said.gate == Gate::Playing && said.played > 0)
+    }
+
+    /// Whether the next frame is the end of a stopped utterance.
+    pub(crate) const fn is_fading(&self) -> bool {
+        self.tail.is_some()
+    }
+
     /// Drops everything at once.
     pub(crate) fn silence(&mut self) {
         self.open.clear();

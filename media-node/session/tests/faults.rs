@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::vendors::Vendors;
 use support::{
-    Folder, KEY, SAMPLES_PER_MS, Setup, hold, hold_job, is_silent, job, said, spans, troubles, voice,
+    Folder, KEY, SAMPLES_PER_MS, Setup, attributes, hold, hold_job, is_silent, job, said, spans, troubles,
+    voice,
 };
 use talkif_media::wav;
 use talkif_model::{CallStatus, EndReason, Outcome, Speaker};
@@ -182,6 +183,29 @@ async fn a_disk_that_takes_nothing_ends_the_recording_and_not_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_is_full_in_mid_recording_leaves_the_call_alone_and_no_file() {
+    let folder = Folder::new();
+    let setup = Setup { recordings: Some(folder.0.clone()), ..Setup::default() };
+    let job = job(&setup);
+    let account = folder.0.join(format!("eu-west/{}", job.account_id));
+    std::fs::create_dir_all(&account).unwrap();
+    // The file opens, and every write to this device fails with "no space left".
+    std::os::unix::fs::symlink("/dev/full", account.join(format!("{}.rec.part", job.call_id))).unwrap();
+    let vendors = Vendors::new(|_| {});
+    let mut call = hold(&vendors, &setup);
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.phone.hang_up();
+    let (ending, reports) = call.ending().await;
+    assert_eq!(ending.end_reason, EndReason::CallerHangup);
+    assert_eq!(said(&reports, Speaker::Agent), ["Hello Ece, do you have a minute?"]);
+    assert!(troubles(&reports).iter().any(|detail| detail.starts_with("recording stopped:")));
+    assert!(!reports.iter().any(|report| matches!(report.entry, Entry::Recording { .. })));
+    assert!(folder.files().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fence_stops_the_agent_at_once_and_nothing_more_is_written() {
     let folder = Folder::new();
     let vendors = Vendors::new(|_| {});
@@ -236,5 +260,24 @@ async fn the_agent_is_paced_in_real_time() {
     let heard = call.wait(1_000).await;
     assert_eq!(heard.len(), 1_000 * SAMPLES_PER_MS);
     call.phone.hang_up();
-    call.ending().await;
+    let (_, reports) = call.ending().await;
+    let media = attributes(&reports, "call.media");
+    // 50 a second from the answer on, and at most two around the hanging up.
+    let frames = media["media.frames"].as_u64().unwrap();
+    assert!((150..=152).contains(&frames), "{frames} frames");
+    assert_eq!(media["media.frames_late"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trace_tells_how_soon_the_agent_fell_silent_for_the_caller() {
+    let vendors = Vendors::new(|script| script.lines = ["Hello?", "No, wait a moment please."].into());
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.wait(600).await;
+    call.speak(1_200).await;
+    call.phone.hang_up();
+    let (_, reports) = call.ending().await;
+    let silence_ms = attributes(&reports, "call.media")["media.silence_ms"].as_u64().unwrap();
+    assert!(silence_ms <= 41, "{silence_ms} ms: a frame to fade, a frame of silence");
 }

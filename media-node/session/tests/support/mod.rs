@@ -201,6 +201,15 @@ pub(crate) fn spans(reports: &[Report]) -> Vec<&'static str> {
     reports.iter().filter_map(name).collect()
 }
 
+/// The attributes of the first span of that name.
+pub(crate) fn attributes(reports: &[Report], name: &str) -> BTreeMap<String, serde_json::Value> {
+    let attributes = |report: &Report| match &report.entry {
+        Entry::Span(span) if span.name == name => Some(span.attributes.clone()),
+        _ => None,
+    };
+    reports.iter().find_map(attributes).unwrap_or_default()
+}
+
 pub(crate) fn troubles(reports: &[Report]) -> Vec<&str> {
     let mut details = Vec::new();
     for report in reports {
