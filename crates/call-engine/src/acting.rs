@@ -30,7 +30,8 @@ impl Engine {
     pub(crate) fn finish_step(&mut self) {
         let Some(reply) = self.reply.take() else { return };
         if reply.calls.is_empty() {
-            if reply.voice.is_none() {
+            // An answer that went on where another broke off may have had nothing to add.
+            if reply.voice.is_none() && !reply.goes_on {
                 self.reply = Some(reply);
                 self.think_again("the model said nothing");
             }

@@ -32,6 +32,7 @@ mod mouth;
 mod opening;
 mod phrases;
 mod position;
+mod repetition;
 mod speaking;
 mod thinking;
 mod tools;

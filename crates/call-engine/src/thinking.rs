@@ -5,11 +5,16 @@ use crate::chunker::Chunker;
 use crate::ending::Cause;
 use crate::engine::Engine;
 use crate::io::{Generation, LlmRequest, Message, Output, Provider, Time, ToolCall};
+use crate::repetition::Repetition;
 use crate::utterance::{Asked, Utterance};
 use crate::words::same_words;
 
 /// More calls in one answer than any sane model makes; further ones are dropped.
 const MAX_CALLS: usize = 16;
+
+/// Asked where the model's stream broke in the middle of an answer.
+const GO_ON: &str = "The line to you broke off after your last words above, which are being said. \
+Go on from there, and repeat nothing.";
 
 /// What a request answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +58,9 @@ pub(crate) struct Reply {
     pub(crate) calls: Vec<ToolCall>,
     /// Ids of the tools that have not answered yet.
     pub(crate) awaited: Vec<String>,
+    /// For an answer that goes on where another one broke off.
+    repetition: Repetition,
+    pub(crate) goes_on: bool,
 }
 
 impl Engine {
@@ -72,10 +80,18 @@ impl Engine {
     }
 
     fn ask(&mut self, basis: Basis, step: u32, again: bool) {
+        self.ask_beyond(String::new(), basis, step, again);
+    }
+
+    /// Asks for what comes after the words `said`, where an answer broke off; else they are empty.
+    fn ask_beyond(&mut self, said: String, basis: Basis, step: u32, again: bool) {
         let generation = self.next_generation();
         let mut messages = self.history.messages(self.position.instructions(&self.config));
         if let Basis::Speculative { text } = &basis {
             messages.push(Message::User { text: text.clone() });
+        }
+        if !said.is_empty() {
+            messages.push(Message::System { text: GO_ON.to_owned() });
         }
         // The last request of a turn offers no tools, so that it must speak.
         let last = step + 1 >= self.config.tuning.max_steps;
@@ -95,6 +111,8 @@ impl Engine {
             voice: None,
             calls: Vec::new(),
             awaited: Vec::new(),
+            goes_on: !said.is_empty(),
+            repetition: Repetition::of(said),
         });
     }
 
@@ -162,7 +180,8 @@ impl Engine {
         let Some(reply) = streaming(&mut self.reply, generation) else { return };
         reply.first_token.get_or_insert(now);
         reply.progress = now;
-        let mut next = reply.chunker.push(delta, &self.config.tuning);
+        let fresh = reply.repetition.strip(delta);
+        let mut next = reply.chunker.push(&fresh, &self.config.tuning);
         while let Some(chunk) = next {
             self.speak_chunk(&chunk);
             let Some(reply) = &mut self.reply else { return };
@@ -199,14 +218,19 @@ impl Engine {
         let Some(reply) = &mut self.reply else { return };
         reply.stage = Stage::Done;
         let (voice, committed) = (reply.voice, reply.basis == Basis::Committed);
+        self.complete_utterance(voice);
+        if committed {
+            self.finish_step();
+        }
+    }
+
+    /// No more text comes for this utterance.
+    fn complete_utterance(&mut self, voice: Option<Generation>) {
         if let Some(utterance) = voice.and_then(|voice| self.mouth.get_mut(voice)) {
             utterance.complete = true;
             utterance.progress = self.now;
             let generation = utterance.generation;
             self.push(Output::SpeakDone { generation });
-        }
-        if committed {
-            self.finish_step();
         }
     }
 
@@ -317,12 +341,25 @@ impl Engine {
 
     fn model_failed(&mut self, detail: &str) {
         if self.is_thinking() {
-            self.reply = None;
-            return self.fail(detail);
+            return self.answer_lost(detail);
         }
         // A speculation costs nothing: at the end of the turn the model is asked again.
         self.trouble(detail);
         self.abandon_answer();
+    }
+
+    /// The stream of an answer broke. After words that are being said, the model is asked once for
+    /// the rest; the tools it had called go with the broken answer, for it calls them again. Without
+    /// words, the shell has asked every model there is.
+    fn answer_lost(&mut self, detail: &str) {
+        let Some(reply) = self.reply.take() else { return };
+        let voice = reply.voice.and_then(|voice| self.mouth.get_mut(voice));
+        let Some(said) = voice.map(|utterance| utterance.text.clone()).filter(|_| !reply.again) else {
+            return self.fail(detail);
+        };
+        self.trouble(detail);
+        self.complete_utterance(reply.voice);
+        self.ask_beyond(said, Basis::Committed, reply.step, true);
     }
 
     /// Something failed for good: apologises and ends the call.

@@ -32,8 +32,10 @@ pub struct Answer {
     pub delay_ms: u64,
     /// Nothing ever comes.
     pub hangs: bool,
-    /// The provider is lost for good.
+    /// The provider is lost for good, before a word.
     pub fails: bool,
+    /// The stream breaks after the text.
+    pub breaks: bool,
 }
 
 impl Answer {
@@ -51,6 +53,12 @@ impl Answer {
 
     pub fn fails() -> Self {
         Self { fails: true, ..Self::says("") }
+    }
+
+    #[must_use]
+    pub fn and_breaks_off(mut self) -> Self {
+        self.breaks = true;
+        self
     }
 
     #[must_use]

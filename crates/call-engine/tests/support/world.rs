@@ -280,7 +280,16 @@ impl World {
             let (name, arguments) = (name.clone(), arguments.clone());
             self.later(at, Input::LlmTool { generation, id, name, arguments });
         }
-        self.later(at + 5, Input::LlmDone { generation });
+        let last = if answer.breaks {
+            Input::ProviderFailed {
+                provider: Provider::Llm,
+                generation,
+                detail: "the stream broke".to_owned(),
+            }
+        } else {
+            Input::LlmDone { generation }
+        };
+        self.later(at + 5, last);
     }
 
     fn voice(&mut self, generation: Generation, text: &str) {

@@ -33,6 +33,22 @@ call!(
     greeted().model(Answer::fails().after(900)).says("What does it cost?", 900)
 );
 call!(
+    an_answer_that_breaks_off_goes_on_and_its_beginning_is_said_once,
+    greeted()
+        .model(Answer::says("It costs twelve thousand. That includes ").after(900).and_breaks_off())
+        .model(Answer::says("It costs twelve thousand. That includes the books."))
+        .says("What does it cost?", 900)
+        .when_agent_is_done(1_000)
+        .hangs_up()
+);
+call!(
+    an_answer_that_breaks_off_twice_ends_the_call_with_an_apology,
+    greeted()
+        .model(Answer::says("It costs twelve thousand. That includes ").after(900).and_breaks_off())
+        .model(Answer::says("The books are included. So is ").and_breaks_off())
+        .says("What does it cost?", 900)
+);
+call!(
     a_speculation_that_fails_is_asked_again,
     greeted()
         .model(Answer::fails().after(10))
