@@ -44,7 +44,11 @@ async fn an_answered_call_is_heard_both_ways(world: Arc<World>) {
             agent.hears().await;
             agent.stays(Duration::from_secs(1)).await;
         },
-        person.hears(),
+        async {
+            // Goes on sending while the agent listens.
+            person.hears().await;
+            person.stays(Duration::from_secs(2)).await;
+        },
     );
     let (received, lost) = agent.received_and_lost();
     assert!(received > 20 && lost == 0, "{lost} packets of {received} lost");

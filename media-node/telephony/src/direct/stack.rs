@@ -180,6 +180,9 @@ async fn endpoint(
     let udp = UdpInner { conn: Arc::new(udp), addr };
     let udp = UdpConnection::attach(udp, external, Some(stop.child_token())).await;
     transport.add_transport(SipConnection::Udp(udp));
+    // Libraries of the process bring different cryptography; without a choice a TLS connection
+    // panics. Who came first has chosen; that is fine.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ca_certs = config.tls_roots.clone().or_else(roots::of_the_system);
     transport.set_tls_config(TlsConfig { ca_certs, ..TlsConfig::default() });
     let options =
