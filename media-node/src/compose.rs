@@ -12,7 +12,7 @@ use talkif_providers::Providers;
 use talkif_rules::secret::SealingKey;
 use talkif_session::{RecordingConfig, RecordingKey, SessionDeps};
 use talkif_store::{Db, native};
-use talkif_workers::{Ports, Workers, WorkersConfig};
+use talkif_workers::{Ports, RegionClock, Workers, WorkersConfig};
 
 /// A running node.
 pub(crate) struct Node {
@@ -29,11 +29,13 @@ impl Node {
         let directory: Arc<dyn Db> =
             Arc::new(native::connect_lazily(config.directory_url.expose()).context("DIRECTORY_URL")?);
         let line = Line::start(config, Arc::clone(&db)).await?;
+        let clock = RegionClock::default();
         let ports = Ports {
             db,
             directory,
             telephony: line.telephony(),
-            runner: Arc::new(SessionRunner { deps: session_deps(config, key.clone())? }),
+            runner: Arc::new(SessionRunner { deps: session_deps(config, key.clone(), &clock)? }),
+            clock,
             recordings: Arc::new(Folder { root: config.recordings_dir.clone(), key }),
         };
         let workers = Workers::start(workers_config(config, line.address())?, ports).await?;
@@ -57,9 +59,11 @@ impl Node {
     }
 }
 
-fn session_deps(config: &NodeConfig, key: RecordingKey) -> Result<SessionDeps> {
+fn session_deps(config: &NodeConfig, key: RecordingKey, clock: &RegionClock) -> Result<SessionDeps> {
     let providers = Providers::from_env().context("providers")?;
     let mut deps = SessionDeps::new(Arc::new(providers));
+    let clock = clock.clone();
+    deps.wall_clock = Arc::new(move || clock.now());
     deps.recording = Some(RecordingConfig { dir: config.recordings_dir.clone(), region: config.region, key });
     Ok(deps)
 }

@@ -4,6 +4,7 @@ use crate::Statement;
 
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[
+    ANSWER,
     REQUEUE,
     TAKE_ORPHANS,
     TAKE_STUCK,
@@ -14,6 +15,9 @@ pub const STATEMENTS: &[Statement] = &[
     GIVE_UP_DISABLED,
     FORGET,
 ];
+
+/// Whether the database answers.
+pub const ANSWER: Statement = Statement { name: "janitor.answer", sql: "select 1 as answer" };
 
 /// Claimed calls whose node died before the INVITE: the same attempt is queued again. The token
 /// grows, so that the node, should it only have been slow, no longer dials.

@@ -5,7 +5,7 @@ use crate::Statement;
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET, NUMBERS];
 
-/// A node is alive.
+/// A node is alive. It is told what time it is.
 ///
 /// `$1` node, `$2` region, `$3` SIP address, `$4` artifacts address, `$5` slots, `$6` draining.
 pub const HEARTBEAT: Statement = Statement {
@@ -15,7 +15,8 @@ insert into nodes (id, region, sip_address, artifacts_url, slots, draining)
 values ($1::text, $2::text, $3::text, $4::text, $5::bigint::integer, $6::boolean)
 on conflict (id) do update set region = excluded.region, sip_address = excluded.sip_address,
     artifacts_url = excluded.artifacts_url, slots = excluded.slots, draining = excluded.draining,
-    heartbeat_at = now()",
+    heartbeat_at = now()
+returning (extract(epoch from now()) * 1000000)::bigint as now_us",
 };
 
 /// Renews the leases of all calls a node runs. Calls that do not come back are lost to it; a

@@ -4,7 +4,7 @@
 //! The signature is the permission: whoever holds an address may read until it expires. How
 //! addresses are made is `talkif_rules::artifact`'s business.
 
-use crate::fresh;
+use crate::clock::RegionClock;
 use crate::range::{self, Asked};
 use crate::recordings::Recordings;
 use axum::body::Body;
@@ -23,6 +23,7 @@ use talkif_store::{Db, DbError, Row, artifacts};
 #[derive(Clone)]
 pub(crate) struct ArtifactServer {
     pub(crate) db: Arc<dyn Db>,
+    pub(crate) clock: RegionClock,
     pub(crate) key: Arc<[u8]>,
     pub(crate) recordings: Arc<dyn Recordings>,
 }
@@ -86,7 +87,7 @@ impl From<DbError> for Denied {
 impl ArtifactServer {
     fn check(&self, kind: Kind, call_id: &str, signed: &Signed) -> Result<CallId, Denied> {
         let call_id = call_id.parse().map_err(|_| Denied::NotFound)?;
-        let now = fresh::now_us() / 1_000_000;
+        let now = self.clock.now_us() / 1_000_000;
         artifact::verify(&self.key, kind, call_id, signed.exp, &signed.sig, now).map_err(Denied::Artifact)?;
         Ok(call_id)
     }

@@ -1,6 +1,5 @@
 //! What is known about a call while it is run and when it ends.
 
-use crate::fresh;
 use std::sync::Arc;
 use talkif_model::flow::{FlowGraph, FollowUp};
 use talkif_model::{AccountId, CallId, Direction, FlowId, LeadId, Outcome};
@@ -91,8 +90,8 @@ impl CallContext {
         self.answered_us.get_or_insert(us);
     }
 
-    pub(crate) fn dialed(&mut self) {
-        self.first_dialed_us.get_or_insert_with(fresh::now_us);
+    pub(crate) fn dialed(&mut self, us: i64) {
+        self.first_dialed_us.get_or_insert(us);
     }
 }
 

@@ -157,8 +157,9 @@ impl Inbound {
         let Some(row) = self.stage.journal.db.query_one(&inbound::ACCEPT, params).await? else {
             return Ok(Err(NO_SLOT));
         };
-        let call = route.context(rung.call_id, row.int("lease_token")?, &answer);
-        Ok(Ok((call, route.job(rung, answer.flow, trace_id)?)))
+        let now_us = self.stage.journal.clock.now_us();
+        let call = route.context(rung.call_id, row.int("lease_token")?, &answer, now_us);
+        Ok(Ok((call, route.job(rung, answer.flow, trace_id, now_us)?)))
     }
 
     async fn refuse(&self, rung: &Rung, route: &Route, refusal: &Refusal) -> Result<Turned, DbError> {
@@ -240,7 +241,7 @@ impl Route {
         })
     }
 
-    fn context(&self, call_id: CallId, token: i64, answer: &Answer) -> CallContext {
+    fn context(&self, call_id: CallId, token: i64, answer: &Answer, now_us: i64) -> CallContext {
         CallContext {
             account_id: self.account_id,
             call_id,
@@ -252,7 +253,7 @@ impl Route {
             caps: Caps { max_attempts_per_lead: 1, max_daily_calls_per_number: 1, number_attempts_24h: 1 },
             flow_id: Some(answer.flow_id.clone()),
             flow: Some(Arc::clone(&answer.flow)),
-            accepted_us: fresh::now_us(),
+            accepted_us: now_us,
             first_dialed_us: None,
             answered_us: None,
             recorded: false,
@@ -260,11 +261,17 @@ impl Route {
         }
     }
 
-    fn job(&self, rung: &Rung, flow: Arc<FlowGraph>, trace_id: String) -> Result<CallJob, DbError> {
+    fn job(
+        &self,
+        rung: &Rung,
+        flow: Arc<FlowGraph>,
+        trace_id: String,
+        now_us: i64,
+    ) -> Result<CallJob, DbError> {
         let mut variables = Variables::default();
         variables.set_call(rung.call_id, Direction::Inbound, &rung.from, &rung.to);
         variables.set_account(self.account_id, &self.row.opt_text("account_name")?.unwrap_or_default());
-        variables.set_time(fresh::now_us(), None);
+        variables.set_time(now_us, None);
         variables.set("contact.phone", &rung.from);
         variables.set_some("contact.name", self.row.opt_text("contact_name")?);
         variables.set_fields("contact", &object(&self.row, "contact_attributes")?);

@@ -4,10 +4,9 @@
 //! To add a duty: a statement in `talkif_store::janitor` and a line in [`Janitor::round`].
 
 use crate::context::CallContext;
-use crate::fresh;
 use crate::journal::{End, Journal, JournalSetup};
 use crate::recordings::Recordings;
-use crate::running::{LEASE, LEASE_MS, Running};
+use crate::running::{LEASE_MS, RENEWAL, Running};
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,8 @@ use talkif_store::{DbError, Param, Row, Statement, janitor};
 
 /// How often the janitor walks.
 const ROUND: Duration = Duration::from_secs(5);
+/// Every node that lives has renewed its leases by then.
+const SETTLING: Duration = RENEWAL.saturating_mul(2);
 /// How often the object store is searched for what no call knows.
 const SEARCH: Duration = Duration::from_secs(3_600);
 /// Beyond the end of a lease, before a call counts as orphaned.
@@ -37,24 +38,45 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Walks until shut down. After an outage of the database all leases look expired, so the
-    /// janitor first leaves the nodes the time to renew theirs.
+    /// Walks until shut down.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let rounds = shutdown.every(ROUND, || async {
-            if let Err(error) = self.round().await {
-                tracing::warn!(%error, "the janitor was interrupted");
-                tokio::select! {
-                    () = shutdown.asked() => {}
-                    () = tokio::time::sleep(LEASE) => {}
-                }
+        let rounds = async {
+            tokio::select! {
+                () = shutdown.asked() => {}
+                () = self.walk(&shutdown) => {}
             }
-        });
+        };
         let searches = shutdown.every(SEARCH, || async {
             if let Err(error) = self.delete_leftovers().await {
                 tracing::warn!(%error, "the object store was not searched");
             }
         });
         tokio::join!(rounds, searches);
+    }
+
+    /// After an outage of the database all leases look expired. So whenever the janitor cannot
+    /// say that there was none, it first leaves the nodes the time to renew theirs: when it
+    /// starts, and from the database's first answer after it gave none.
+    async fn walk(&self, shutdown: &Shutdown) {
+        while !shutdown.is_asked() {
+            while let Err(error) = self.journal.db.query(&janitor::ANSWER, Vec::new()).await {
+                tracing::debug!(%error, "the janitor waits for the database");
+                tokio::time::sleep(RENEWAL / 4).await;
+            }
+            tokio::time::sleep(SETTLING).await;
+            if let Err(error) = self.rounds(shutdown).await {
+                tracing::warn!(%error, "the janitor was interrupted");
+            }
+        }
+    }
+
+    /// Rounds until one fails.
+    async fn rounds(&self, shutdown: &Shutdown) -> Result<(), DbError> {
+        while !shutdown.is_asked() {
+            self.round().await?;
+            tokio::time::sleep(ROUND).await;
+        }
+        Ok(())
     }
 
     pub(crate) async fn round(&self) -> Result<(), DbError> {
@@ -77,16 +99,16 @@ impl Janitor {
 
     /// Dialled or in mid-call: over, as crashed; the flow's policy decides about another try.
     pub(crate) async fn end_orphans(&self, grace_ms: i64) -> Result<(), DbError> {
-        let crashed =
-            || End::plain(CallStatus::Failed, EndReason::AgentCrashed, fresh::now_us()).because("node_lost");
+        let now_us = self.journal.clock.now_us();
+        let crashed = || End::plain(CallStatus::Failed, EndReason::AgentCrashed, now_us).because("node_lost");
         let params =
             vec![grace_ms.into(), self.running.ids().into(), self.owner.as_str().into(), LEASE_MS.into()];
         self.take_and_end(&janitor::TAKE_ORPHANS, params, crashed).await
     }
 
     async fn end_stuck(&self) -> Result<(), DbError> {
-        let stuck =
-            || End::plain(CallStatus::Failed, EndReason::Reconciled, fresh::now_us()).because("stuck");
+        let now_us = self.journal.clock.now_us();
+        let stuck = || End::plain(CallStatus::Failed, EndReason::Reconciled, now_us).because("stuck");
         let params = vec![STUCK_GRACE_MS.into(), self.owner.as_str().into(), LEASE_MS.into()];
         self.take_and_end(&janitor::TAKE_STUCK, params, stuck).await
     }

@@ -17,6 +17,7 @@
 //! To add a worker: a module with its loop, and a line in `workers`.
 
 mod artifacts;
+mod clock;
 mod context;
 mod courier;
 mod dialer;
@@ -39,6 +40,7 @@ mod tests;
 mod variables;
 mod workers;
 
+pub use clock::RegionClock;
 pub use recordings::Recordings;
 pub use runner::CallRunner;
 pub use workers::{Ports, StartError, Workers, WorkersConfig};

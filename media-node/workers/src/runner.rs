@@ -61,9 +61,10 @@ impl Stage {
         lost: CancellationToken,
     ) -> AbortOnDropHandle<()> {
         let runner = Arc::clone(&self.runner);
+        let at = self.journal.clock.now();
         AbortOnDropHandle::new(tokio::spawn(async move {
             let _slot = slot;
-            announce(&job, &*leg, &reports);
+            announce(at, &job, &*leg, &reports);
             tokio::select! {
                 () = lost.cancelled() => {}
                 () = runner.run(job, leg, reports) => {}
@@ -73,10 +74,10 @@ impl Stage {
 }
 
 /// The INVITE of an outbound call is out by now, whatever becomes of the session.
-fn announce(job: &CallJob, leg: &dyn CallLeg, reports: &Reports) {
+fn announce(at: SystemTime, job: &CallJob, leg: &dyn CallLeg, reports: &Reports) {
     if job.direction == talkif_model::Direction::Outbound {
         let entry = Entry::Dialed { sip_call_id: leg.id().to_owned() };
         // The journal holds the other end until it has seen the call's end.
-        let _ = reports.send(Report { at: SystemTime::now(), entry });
+        let _ = reports.send(Report { at, entry });
     }
 }

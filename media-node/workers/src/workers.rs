@@ -1,6 +1,7 @@
 //! All workers of a node, started and stopped together.
 
 use crate::artifacts::{self, ArtifactServer};
+use crate::clock::RegionClock;
 use crate::courier::{Courier, CourierConfig};
 use crate::dialer::{CallStream, Dialer, DialerSetup};
 use crate::directory::Directory;
@@ -16,10 +17,10 @@ use crate::running::{RENEWAL, Running};
 use crate::shutdown::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use talkif_model::Region;
 use talkif_rules::secret::SealingKey;
-use talkif_store::{Db, nodes};
+use talkif_store::{Db, DbError, Param, nodes};
 use talkif_telephony::Telephony;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -58,6 +59,8 @@ pub struct Ports {
     pub db: Arc<dyn Db>,
     /// The directory, or a replica of it: says which accounts are suspended.
     pub directory: Arc<dyn Db>,
+    /// Learns the region's time of day here, and tells it to whoever has a clone.
+    pub clock: RegionClock,
     /// Places and takes calls.
     pub telephony: Arc<dyn Telephony>,
     /// Holds a call.
@@ -132,6 +135,7 @@ impl Workers {
         let (live, feed) = Live::new(redis.clone(), format!("talkif:{region}:events"));
         let journal = JournalSetup {
             db: Arc::clone(&ports.db),
+            clock: ports.clock.clone(),
             region: config.region,
             links: ArtifactLinks {
                 base: config.artifacts_url.as_str().into(),
@@ -197,6 +201,7 @@ impl Workers {
     ) -> Result<(), StartError> {
         let courier = Courier::new(CourierConfig {
             db: Arc::clone(&ports.db),
+            clock: ports.clock.clone(),
             owner: owner.to_owned(),
             sealing_key: Arc::clone(&config.sealing_key),
             local_mode: config.local_mode,
@@ -212,8 +217,7 @@ impl Workers {
         };
         self.duties.spawn(janitor.run(self.shutdown.clone()));
         self.background.spawn(renew(self.running.clone(), Arc::clone(&ports.db)));
-        let heartbeat =
-            Heartbeat::new(config, self.artifacts_address, Arc::clone(&ports.db), self.shutdown.clone());
+        let heartbeat = Heartbeat::new(config, self.artifacts_address, ports, self.shutdown.clone());
         self.background.spawn(heartbeat.run());
         Ok(())
     }
@@ -221,6 +225,7 @@ impl Workers {
     fn spawn_artifacts(&mut self, config: &WorkersConfig, ports: &Ports, listener: TcpListener) {
         let router = artifacts::router(ArtifactServer {
             db: Arc::clone(&ports.db),
+            clock: ports.clock.clone(),
             key: config.artifacts_key.as_slice().into(),
             recordings: Arc::clone(&ports.recordings),
         });
@@ -279,9 +284,10 @@ async fn renew(running: Running, db: Arc<dyn Db>) {
     }
 }
 
-/// Says every few seconds that the node is alive.
+/// Says every few seconds that the node is alive, and is told the time.
 struct Heartbeat {
     db: Arc<dyn Db>,
+    clock: RegionClock,
     node_id: String,
     region: Region,
     sip_address: String,
@@ -291,9 +297,10 @@ struct Heartbeat {
 }
 
 impl Heartbeat {
-    fn new(config: &WorkersConfig, artifacts: SocketAddr, db: Arc<dyn Db>, shutdown: Shutdown) -> Self {
+    fn new(config: &WorkersConfig, artifacts: SocketAddr, ports: &Ports, shutdown: Shutdown) -> Self {
         Self {
-            db,
+            db: Arc::clone(&ports.db),
+            clock: ports.clock.clone(),
             node_id: config.node_id.clone(),
             region: config.region,
             sip_address: config.sip_address.clone(),
@@ -313,10 +320,17 @@ impl Heartbeat {
                 self.slots.into(),
                 self.shutdown.is_asked().into(),
             ];
-            if let Err(error) = self.db.query(&nodes::HEARTBEAT, params).await {
+            if let Err(error) = self.beat(params).await {
                 tracing::warn!(%error, "no heartbeat");
             }
             tokio::time::sleep(RENEWAL).await;
         }
+    }
+    async fn beat(&self, params: Vec<Param>) -> Result<(), DbError> {
+        let asked = Instant::now();
+        if let Some(row) = self.db.query_one(&nodes::HEARTBEAT, params).await? {
+            self.clock.learn(asked, row.int("now_us")?);
+        }
+        Ok(())
     }
 }

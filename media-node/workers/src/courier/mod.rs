@@ -8,6 +8,7 @@ mod address;
 mod schedule;
 mod send;
 
+use crate::clock::RegionClock;
 use crate::fresh;
 use crate::otlp::{Exporter, FinishedSpan};
 use crate::shutdown::Shutdown;
@@ -33,6 +34,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// What a courier needs.
 pub(crate) struct CourierConfig {
     pub(crate) db: Arc<dyn Db>,
+    /// Dates signatures.
+    pub(crate) clock: RegionClock,
     /// Who leases.
     pub(crate) owner: String,
     pub(crate) sealing_key: Arc<SealingKey>,
@@ -110,7 +113,7 @@ impl Courier {
     /// Tries once and writes down what became of it. A result that cannot be written is not
     /// lost: the lease runs out, and the receiver drops the repeat by its `webhook-id`.
     async fn carry(self: Arc<Self>, delivery: Delivery, slot: Option<OwnedSemaphorePermit>) {
-        let sent_us = fresh::now_us();
+        let sent_us = self.config.clock.now_us();
         let attempt = self.sender.send(&delivery, sent_us / 1_000_000).await;
         tracing::debug!(delivery = %delivery.id, event = %delivery.event_type, attempt = delivery.attempts, ?attempt, "webhook sent");
         let written = match attempt {

@@ -7,7 +7,6 @@ use super::Dialer;
 use super::facts::{Facts, Leased};
 use super::request::{self, Placement, Unplaceable};
 use crate::context::CallContext;
-use crate::fresh;
 use crate::journal::{End, Journal};
 use crate::policy;
 use crate::running::{Entered, LEASE, LEASE_MS};
@@ -45,7 +44,9 @@ impl Dialer {
         let db = &*self.setup.stage.journal.db;
         let entered = self.setup.stage.running.enter(leased.call_id, leased.token);
         let in_good_standing = self.setup.directory.is_active(leased.account_id).await?;
+        let asked = Instant::now();
         let Some(facts) = Facts::read(db, leased).await? else { return Ok(()) };
+        self.setup.stage.journal.clock.learn(asked, facts.now_us);
         let seen = policy::gate_facts(&facts, in_good_standing);
         let decision = gate::decide(&seen);
         tracing::debug!(call = %leased.call_id, ?decision, "the gate");
@@ -55,7 +56,7 @@ impl Dialer {
                 self.hold(leased, &seen, until.as_microsecond(), reason).await
             }
             Decision::Refuse { reason } => {
-                self.end(facts.context(leased), policy::refused(reason, &seen, fresh::now_us())).await
+                self.end(facts.context(leased), policy::refused(reason, &seen, facts.now_us)).await
             }
         }
     }
@@ -92,9 +93,11 @@ impl Dialer {
             }
             Claim::AskAgain => return self.release(leased).await,
         }
-        match request::place(facts, leased, &self.setup.sealing_key, fresh::now_us()) {
+        match request::place(facts, leased, &self.setup.sealing_key, facts.now_us) {
             Ok(placement) => self.place(entered, facts.context(leased), leased, placement, slot).await,
-            Err(unplaceable) => self.end(facts.context(leased), unplaced(unplaceable, seen)).await,
+            Err(unplaceable) => {
+                self.end(facts.context(leased), unplaced(unplaceable, seen, facts.now_us)).await
+            }
         }
     }
 
@@ -137,7 +140,9 @@ impl Dialer {
                 self.setup.stage.play(entered, call, placement.job, leg, slot).await;
                 Ok(())
             }
-            Some(Err(error)) => self.end(call, undialed(&error)).await,
+            Some(Err(error)) => {
+                self.end(call, undialed(&error, self.setup.stage.journal.clock.now_us())).await
+            }
         }
     }
 
@@ -175,14 +180,14 @@ impl Asked {
 }
 
 /// A call that cannot be placed will not become placeable by itself: no retry.
-fn unplaced(why: Unplaceable, seen: &GateFacts) -> End {
-    let end = End::plain(CallStatus::Failed, EndReason::TelephonyError, fresh::now_us());
+fn unplaced(why: Unplaceable, seen: &GateFacts, now_us: i64) -> End {
+    let end = End::plain(CallStatus::Failed, EndReason::TelephonyError, now_us);
     End { refused: Some((why.code().to_owned(), policy::audit(seen))), ..end.because(why.code()) }
 }
 
 /// The node could not even try: the next attempt may.
-fn undialed(error: &DialError) -> End {
-    let mut end = End::plain(CallStatus::Failed, EndReason::TelephonyError, fresh::now_us());
+fn undialed(error: &DialError, now_us: i64) -> End {
+    let mut end = End::plain(CallStatus::Failed, EndReason::TelephonyError, now_us);
     end.ending.detail = Some(error.to_string());
     end.because("dial_failed")
 }

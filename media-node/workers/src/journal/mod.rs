@@ -14,6 +14,7 @@ mod webhook;
 pub(crate) use outcome::{End, Finish, Fresh, NextAttempt};
 pub(crate) use webhook::ArtifactLinks;
 
+use crate::clock::RegionClock;
 use crate::context::CallContext;
 use crate::fresh;
 use crate::live::Live;
@@ -38,6 +39,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct JournalSetup {
     pub(crate) db: Arc<dyn Db>,
+    pub(crate) clock: RegionClock,
     pub(crate) region: Region,
     pub(crate) links: ArtifactLinks,
     pub(crate) live: Live,
@@ -112,7 +114,7 @@ impl Journal {
                         self.take(report, &mut buffer);
                         continue;
                     }
-                    None => Step::One(Box::new(died())),
+                    None => Step::One(Box::new(self.died())),
                 },
             };
             match self.write(step, &mut inbox, &mut buffer).await {
@@ -247,7 +249,7 @@ impl Journal {
     }
 
     fn prepare_dialed(&mut self, sip_call_id: String) -> Prepared {
-        self.call.dialed();
+        self.call.dialed(self.setup.clock.now_us());
         let body = EventBody {
             call_sid: Some(sip_call_id.clone()),
             attempt: Some(self.call.attempt),
@@ -291,7 +293,7 @@ impl Journal {
     }
 
     fn finish(&mut self, end: End) -> Finish {
-        let now_us = fresh::now_us().max(end.at_us);
+        let now_us = self.setup.clock.now_us().max(end.at_us);
         let next = policy::next_attempt_us(&self.call, &end, now_us);
         let fresh = Fresh {
             event_id: fresh::event_id(),
@@ -303,8 +305,18 @@ impl Journal {
     }
 
     fn event(&self, kind: EventType, body: EventBody) -> webhook::Prepared {
-        let (id, now_us) = (fresh::event_id(), fresh::now_us());
+        let (id, now_us) = (fresh::event_id(), self.setup.clock.now_us());
         webhook::prepare(&self.call, self.setup.region, id, now_us, kind, body)
+    }
+
+    /// `agent_crashed` is for a whole node; here one call broke and its node lives on.
+    fn died(&self) -> Report {
+        let mut ending = End::plain(CallStatus::Failed, EndReason::AgentError, 0).ending;
+        ending.detail = Some("the session ended without a report".to_owned());
+        Report {
+            at: self.setup.clock.now(),
+            entry: Entry::Finished { ending, sip_status: None, quality: None },
+        }
     }
 
     async fn close(&self, buffer: &Buffer) {
@@ -343,14 +355,4 @@ impl Prepared {
 fn to_json(finish: &Finish) -> Param {
     // A struct of plain values always becomes JSON.
     serde_json::to_string(finish).unwrap_or_default().into()
-}
-
-/// `agent_crashed` is for a whole node; here one call broke and its node lives on.
-fn died() -> Report {
-    let mut ending = End::plain(CallStatus::Failed, EndReason::AgentError, 0).ending;
-    ending.detail = Some("the session ended without a report".to_owned());
-    Report {
-        at: std::time::SystemTime::now(),
-        entry: Entry::Finished { ending, sip_status: None, quality: None },
-    }
 }

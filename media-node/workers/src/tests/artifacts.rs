@@ -1,5 +1,6 @@
 use super::support::*;
 use crate::artifacts::{ArtifactServer, router};
+use crate::clock::RegionClock;
 use std::sync::Arc;
 use talkif_model::CallId;
 use talkif_rules::artifact::{self, Kind};
@@ -11,7 +12,12 @@ async fn serve(world: &World) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let db = Arc::clone(&world.region.db);
-    let server = ArtifactServer { db, key: KEY.as_slice().into(), recordings: Arc::new(Store::default()) };
+    let server = ArtifactServer {
+        db,
+        clock: RegionClock::default(),
+        key: KEY.as_slice().into(),
+        recordings: Arc::new(Store::default()),
+    };
     tokio::spawn(async move { axum::serve(listener, router(server)).await.unwrap() });
     base
 }

@@ -34,6 +34,12 @@ impl Receiver {
         self.answers.lock().unwrap().push_back((status, headers));
     }
 
+    /// When each request says it was signed, Unix seconds.
+    pub(super) fn timestamps(&self) -> Vec<i64> {
+        let at = |headers: &HeaderMap| headers["webhook-timestamp"].to_str().unwrap().parse().unwrap();
+        self.got.lock().unwrap().iter().map(|(headers, _)| at(headers)).collect()
+    }
+
     pub(super) fn bodies(&self) -> Vec<String> {
         self.got.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }

@@ -1,9 +1,16 @@
 use super::support::*;
+use super::unsteady::AwayUntil;
+use crate::clock::RegionClock;
 use crate::context::CallContext;
-use crate::journal::{Journal, JournalEnd};
-use std::sync::Arc;
-use talkif_model::CallStatus;
+use crate::janitor::Janitor;
+use crate::journal::{ArtifactLinks, Journal, JournalEnd, JournalSetup};
+use crate::live::Live;
+use crate::running::{LEASE, RENEWAL, Running};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use talkif_model::{CallStatus, Region};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 const EXPIRED: &str = "lease_owner = 'dead', lease_token = 1, lease_until = now() - interval '1 minute'";
 
@@ -169,4 +176,34 @@ async fn a_dead_node_of_an_inbound_call_ends_it_without_calling_back() {
     world.janitor(&Arc::default()).round().await.unwrap();
     assert_eq!(world.call(call, "status").await.as_deref(), Some(CallStatus::Failed.as_str()));
     assert_eq!(world.count("from calls").await, 1);
+}
+
+/// However long the database was away: the nodes renew what they run before it is judged.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_nobodys_calls_are_taken_before_everybody_had_the_time_to_renew() {
+    for away_ms in (0..40_000).step_by(1_700) {
+        let back = Instant::now() + Duration::from_millis(away_ms);
+        let db = Arc::new(AwayUntil { back, answered: Mutex::default() });
+        let client = redis::Client::open("redis://127.0.0.1:9").unwrap();
+        let (live, _feed) = Live::new(client, "nobody:listens".into());
+        let journal = JournalSetup {
+            db: Arc::clone(&db) as _,
+            clock: RegionClock::default(),
+            region: Region::EuWest,
+            links: ArtifactLinks { base: "http://artifacts.test".into(), key: vec![1; 32].into() },
+            live,
+            exporter: None,
+            courier: Arc::default(),
+        };
+        let recordings = Arc::new(Store::default());
+        let janitor = Janitor { journal, recordings, owner: "janitor".into(), running: Running::default() };
+        let walk = tokio::spawn(janitor.run(never()));
+        tokio::time::sleep(Duration::from_millis(away_ms) + LEASE).await;
+        walk.abort();
+
+        let answered = db.answered.lock().unwrap();
+        let taken = answered.iter().find(|(_, name)| *name == "janitor.take_orphans");
+        let (at, _) = taken.expect("orphans are looked for in the end");
+        assert!(*at >= back + RENEWAL * 2, "{away_ms}: {:?} after it came back", *at - back);
+    }
 }

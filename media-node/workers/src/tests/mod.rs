@@ -2,6 +2,7 @@
 //! the test says.
 
 mod artifacts;
+mod clock;
 mod courier;
 mod dialing;
 mod fencing;

@@ -2,6 +2,7 @@
 
 pub(super) use super::stand_ins::*;
 use super::unsteady::Forgetful;
+use crate::clock::RegionClock;
 use crate::courier::{Courier, CourierConfig};
 use crate::dialer::{Dialer, DialerSetup};
 use crate::directory::Directory;
@@ -131,6 +132,7 @@ impl World {
         tokio::spawn(feed);
         JournalSetup {
             db: Arc::clone(&self.region.db),
+            clock: RegionClock::default(),
             region: Region::EuWest,
             links: ArtifactLinks { base: "http://artifacts.test".into(), key: vec![1; 32].into() },
             live,
@@ -168,6 +170,7 @@ impl World {
     pub(super) fn courier_config(&self, local_mode: bool) -> CourierConfig {
         CourierConfig {
             db: Arc::clone(&self.region.db),
+            clock: RegionClock::default(),
             owner: format!("courier/{}", fresh::span_id()),
             sealing_key: Arc::clone(&self.sealing_key),
             local_mode,

@@ -1,12 +1,12 @@
 use super::courier::Receiver;
 use super::support::*;
-use crate::{Ports, Workers, WorkersConfig};
+use crate::{Ports, RegionClock, Workers, WorkersConfig};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_model::{CallId, CallStatus, Region};
 
-fn config(world: &World, otlp: &str) -> WorkersConfig {
+pub(super) fn config(world: &World, otlp: &str) -> WorkersConfig {
     WorkersConfig {
         region: Region::EuWest,
         node_id: "node-1".into(),
@@ -39,6 +39,7 @@ async fn a_lead_goes_through_a_whole_node_to_its_webhooks_and_its_trace() {
     let ports = Ports {
         db: Arc::clone(&world.region.db),
         directory: Arc::clone(&world.region.db),
+        clock: RegionClock::default(),
         telephony: Arc::new(Carrier::default()),
         runner: sessions,
         recordings: Arc::new(Store::default()),
