@@ -70,6 +70,9 @@ impl Engine {
     }
 
     fn act(&mut self, call: &ToolCall, spoke: bool) -> Effect {
+        if !self.leg.is_talking() {
+            return self.act_too_late(call);
+        }
         if self.config.tools.iter().any(|tool| tool.name == call.name) && !tools::is_own(&call.name) {
             return self.call_tool(call);
         }
@@ -85,6 +88,14 @@ impl Engine {
             }
             Err(reason) => Effect::refused(reason),
         }
+    }
+
+    /// An earlier call of the same answer has hung up. Only a wish not to be called counts still.
+    fn act_too_late(&mut self, call: &ToolCall) -> Effect {
+        if let Ok(Own::OptOut) = tools::read(call) {
+            self.note_opted_out();
+        }
+        Effect::refused("the call is over")
     }
 
     fn save_slot(&mut self, name: String, value: String) -> Effect {

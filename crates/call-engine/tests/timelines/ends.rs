@@ -65,3 +65,10 @@ call!(
     a_caller_who_falls_silent_is_prompted_and_then_left,
     Scenario::inbound().when_agent_is_done(300).says("Hi, I want a demo.", 1_000)
 );
+call!(
+    after_an_answering_machine_is_hung_up_on_no_other_tool_of_that_answer_runs,
+    Scenario::answered()
+        .model(Answer::calls("voicemail", "{}").and_calls("end_call", r#"{"outcome":"qualified"}"#))
+        .when_agent_is_done(300)
+        .says("Please leave a message after the tone.", 1_500)
+);

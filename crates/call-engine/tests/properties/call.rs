@@ -1,117 +1,23 @@
-//! What holds for every call, whatever phone, recogniser, model and voice do, in any order.
+//! A call to which anything happens in any order, and what must hold at every step of it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
-use proptest::prelude::*;
+use super::acts::{Act, TEXTS, TOOLS, WORDS};
+use super::flow;
 use std::collections::{BTreeMap, BTreeSet};
-use support::flow;
+use talkif_call_engine::Engine;
 use talkif_call_engine::io::{
-    Command, Event, Generation, Input, LegEnd, LlmRequest, Message, Output, Provider, Time, Word,
+    Command, Generation, Input, LegEnd, LlmRequest, Message, Output, Provider, Time, Word,
 };
-use talkif_call_engine::{Engine, replay};
-use talkif_model::{Direction, EndReason, Speaker};
-
-/// One thing that happens. Generations are relative: 0 is the engine's latest request or
-/// utterance, others are stale or invented.
-#[derive(Debug, Clone)]
-enum Act {
-    /// A whole turn of the caller, so that random calls get anywhere.
-    CallerTurn,
-    /// A whole answer of the model, with a tool or without.
-    Answer(usize, Option<usize>),
-    /// The same while the caller makes sounds.
-    AnswerOverSpeech(usize),
-    /// The utterance on the wire is played to its end.
-    AgentFinishes,
-    Wait(u64),
-    FollowDeadline,
-    Ringing,
-    Answered,
-    Ended(usize),
-    Key(char),
-    SpeechStarted(u64),
-    SpeechEnded(u64),
-    Words(usize, bool, Option<f32>),
-    LlmText(u64, usize),
-    LlmTool(u64, usize, usize),
-    LlmDone(u64),
-    TtsStarted(u64),
-    TtsWords(u64),
-    TtsDone(u64, u64),
-    Played(u64, u64),
-    PlayoutFinished(u64, u64),
-    ToolResult,
-    Failed(u64, usize),
-    Say,
-    HangUp,
-}
-
-/// The last one forbids further calls and so ends most calls: it is drawn rarely.
-const WORDS: [&str; 9] = [
-    "Yes.",
-    "mm-hmm",
-    "I want to",
-    "a demo on Friday.",
-    "",
-    "…",
-    "Hello?",
-    "ğüş 12, and",
-    "Stop calling me.",
-];
-const TEXTS: [&str; 5] = ["Of course. ", "Tell me more, please", "ok", " ", "Noted, then we go on at once. "];
-const TOOLS: [(&str, &str); 9] = [
-    ("save_slot", r#"{"name":"need","value":"x"}"#),
-    ("save_slot", "{"),
-    ("move_to", r#"{"node":"booking"}"#),
-    ("book_slot", r#"{"time":"2026-05-26T15:30:00Z"}"#),
-    ("end_call", r#"{"outcome":"qualified"}"#),
-    ("end_call", r#"{"outcome":"booked"}"#),
-    ("opt_out", ""),
-    ("voicemail", "{}"),
-    ("look_up", "{}"),
-];
-
-fn act() -> impl Strategy<Value = Act> {
-    let stale = || prop_oneof![8 => Just(0_u64), 1 => 1_u64..4];
-    let score = prop_oneof![Just(None), Just(Some(0.9_f32)), Just(Some(0.1)), Just(Some(f32::NAN))];
-    prop_oneof![
-        5 => Just(Act::CallerTurn),
-        6 => (0..TEXTS.len(), prop::option::of(0_usize..4)).prop_map(|(text, tool)| Act::Answer(text, tool)),
-        2 => (0..TEXTS.len()).prop_map(Act::AnswerOverSpeech),
-        5 => Just(Act::AgentFinishes),
-        6 => (0_u64..900).prop_map(Act::Wait),
-        2 => Just(Act::FollowDeadline),
-        1 => Just(Act::Ringing),
-        2 => Just(Act::Answered),
-        1 => prop_oneof![40 => Just(99_usize), 1 => 0_usize..4].prop_map(Act::Ended),
-        1 => prop_oneof![Just('1'), Just('#'), Just('x')].prop_map(Act::Key),
-        6 => (0_u64..300).prop_map(Act::SpeechStarted),
-        6 => (0_u64..300).prop_map(Act::SpeechEnded),
-        8 => (prop_oneof![60 => 0_usize..8, 1 => Just(8)], any::<bool>(), score).prop_map(|(w, f, s)| Act::Words(w, f, s)),
-        8 => (stale(), 0..TEXTS.len()).prop_map(|(g, t)| Act::LlmText(g, t)),
-        2 => (stale(), 0..TOOLS.len(), 0_usize..3).prop_map(|(g, t, id)| Act::LlmTool(g, t, id)),
-        5 => stale().prop_map(Act::LlmDone),
-        5 => stale().prop_map(Act::TtsStarted),
-        3 => stale().prop_map(Act::TtsWords),
-        4 => (stale(), 0_u64..3_000).prop_map(|(g, ms)| Act::TtsDone(g, ms)),
-        8 => (stale(), 0_u64..3_000).prop_map(|(g, ms)| Act::Played(g, ms)),
-        5 => (stale(), 0_u64..3_000).prop_map(|(g, ms)| Act::PlayoutFinished(g, ms)),
-        1 => Just(Act::ToolResult),
-        1 => prop_oneof![20 => Just((9_u64, 2_usize)), 1 => (0_u64..2, 0_usize..3)].prop_map(|(g, p)| Act::Failed(g, p)),
-        1 => Just(Act::Say),
-        1 => prop_oneof![40 => Just(Act::Wait(1)), 1 => Just(Act::HangUp)],
-    ]
-}
+use talkif_model::{Direction, EndReason};
 
 /// An engine, what went in, what came out, and what the outside knows from it.
-struct Call {
+pub(crate) struct Call {
     engine: Engine,
-    direction: Direction,
+    pub(crate) direction: Direction,
     now: Time,
-    inputs: Vec<(Time, Input)>,
-    outputs: Vec<(Time, Output)>,
+    pub(crate) inputs: Vec<(Time, Input)>,
+    pub(crate) outputs: Vec<(Time, Output)>,
+    /// How many outputs there were before each input.
+    first_outputs: Vec<usize>,
     latest_request: u64,
     /// Every utterance in the order of its opening.
     spoken: BTreeMap<Generation, String>,
@@ -128,13 +34,14 @@ struct Call {
 }
 
 impl Call {
-    fn new(direction: Direction) -> Self {
+    pub(crate) fn new(direction: Direction) -> Self {
         let mut call = Self {
             engine: Engine::new(flow::config(direction), Time(0)),
             direction,
             now: Time(0),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            first_outputs: Vec::new(),
             latest_request: 0,
             spoken: BTreeMap::new(),
             front: None,
@@ -150,8 +57,9 @@ impl Call {
         call
     }
 
-    fn give(&mut self, input: Input) {
+    pub(crate) fn give(&mut self, input: Input) {
         self.inputs.push((self.now, input.clone()));
+        self.first_outputs.push(self.outputs.len());
         self.engine.handle(input, self.now);
         while let Some(output) = self.engine.poll() {
             assert!(!self.ended, "after the end: {output:?}");
@@ -215,7 +123,7 @@ impl Call {
         }
     }
 
-    fn act(&mut self, act: &Act, serial: usize) {
+    pub(crate) fn act(&mut self, act: &Act, serial: usize) {
         match act {
             Act::Wait(ms) => self.now = self.now.plus_ms(*ms),
             Act::FollowDeadline => self.follow_deadline(),
@@ -337,8 +245,15 @@ impl Call {
         })
     }
 
+    /// Each input with what came of it.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&Input, &[(Time, Output)])> {
+        let ends = self.first_outputs.iter().skip(1).copied().chain([self.outputs.len()]);
+        let ranges = self.first_outputs.iter().copied().zip(ends);
+        self.inputs.iter().zip(ranges).map(|((_, input), (from, to))| (input, &self.outputs[from..to]))
+    }
+
     /// Nothing happens any more; only deadlines are kept.
-    fn follow_to_the_end(&mut self) {
+    pub(crate) fn follow_to_the_end(&mut self) {
         let silent_since = self.now;
         for _ in 0..2_000 {
             if self.ended {
@@ -354,7 +269,8 @@ impl Call {
     }
 }
 
-fn play(direction: Direction, answered: bool, acts: &[Act]) -> Call {
+/// Plays the acts, on a line that is up or still rings.
+pub(crate) fn play(direction: Direction, answered: bool, acts: &[Act]) -> Call {
     let mut call = Call::new(direction);
     if answered {
         call.give(Input::LegAnswered);
@@ -363,88 +279,4 @@ fn play(direction: Direction, answered: bool, acts: &[Act]) -> Call {
         call.act(act, serial);
     }
     call
-}
-
-fn directions() -> impl Strategy<Value = Direction> {
-    prop_oneof![Just(Direction::Outbound), Just(Direction::Inbound)]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Also: never an output after the end, always a deadline or the end, history is what was
-    /// heard, no agent stays muted, no deadline is kept without progress.
-    #[test]
-    fn every_call_ends_exactly_once(
-        direction in directions(),
-        answered in prop::bool::weighted(0.9),
-        acts in prop::collection::vec(act(), 0..120),
-    ) {
-        let mut call = play(direction, answered, &acts);
-        call.follow_to_the_end();
-        let ends = call.outputs.iter().filter(|(_, output)| matches!(output, Output::Ended(_))).count();
-        prop_assert_eq!(ends, 1);
-    }
-
-    #[test]
-    fn the_same_inputs_give_the_same_outputs(
-        direction in directions(),
-        acts in prop::collection::vec(act(), 0..80),
-    ) {
-        let mut call = play(direction, true, &acts);
-        call.follow_to_the_end();
-        let again = replay(flow::config(call.direction), &call.inputs);
-        prop_assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&call.outputs).unwrap());
-    }
-}
-
-/// Connect, two statuses and the entry's node: every call has them.
-const BEGIN_OF_A_CALL: usize = 4;
-
-/// The properties above are worth as much as the states that random calls reach.
-#[test]
-fn random_calls_reach_what_the_properties_are_about() {
-    use proptest::strategy::ValueTree;
-    use proptest::test_runner::TestRunner;
-    let mut runner = TestRunner::deterministic();
-    let acts = prop::collection::vec(act(), 80..120);
-    let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
-    for _ in 0..200 {
-        let acts = acts.new_tree(&mut runner).unwrap().current();
-        let outputs = play(Direction::Outbound, true, &acts).outputs;
-        for (_, output) in outputs.iter().skip(BEGIN_OF_A_CALL) {
-            *reached.entry(kind(output)).or_default() += 1;
-        }
-    }
-    let wanted = [
-        "ask",
-        "cancel",
-        "resume",
-        "stop",
-        "slot",
-        "node",
-        "verdict",
-        "turn of the agent",
-        "false alarm",
-        "interrupted",
-    ];
-    for wanted in wanted {
-        assert!(reached.get(wanted).is_some_and(|count| *count >= 10), "{wanted}: {reached:?}");
-    }
-}
-
-fn kind(output: &Output) -> &'static str {
-    match output {
-        Output::StartLlm { .. } => "ask",
-        Output::CancelLlm { .. } => "cancel",
-        Output::Resume { .. } => "resume",
-        Output::Stop { .. } => "stop",
-        Output::Emit(Event::Slot { .. }) => "slot",
-        Output::Emit(Event::Node { .. }) => "node",
-        Output::Emit(Event::Qualified { .. }) => "verdict",
-        Output::Emit(Event::Interruption { false_alarm: true }) => "false alarm",
-        Output::Emit(Event::Interruption { false_alarm: false }) => "interrupted",
-        Output::Emit(Event::Turn(turn)) if turn.speaker == Speaker::Agent => "turn of the agent",
-        _ => "else",
-    }
 }
