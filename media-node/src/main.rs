@@ -69,6 +69,8 @@ const PERSONAL_LOGS_OFF: &str =
 fn start_logging(json: bool) {
     let chosen = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::new(format!("{chosen},{PERSONAL_LOGS_OFF}"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    // A log that cannot be written, on a full disk, must not panic whoever had something to say.
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     if json { logs.json().init() } else { logs.init() }
 }

@@ -29,6 +29,11 @@ select c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.flow_id, c.flow
        exists (select from turns t where t.call_id = c.id) as has_transcript,
        exists (select from recordings r
                where r.call_id = c.id and r.deleted_at is null and r.expires_at > now()) as has_recording,
+       (select case when r.deleted_at is null and r.expires_at > now() then 'available' else 'deleted' end
+        from recordings r where r.call_id = c.id) as recorded_as,
+       exists (select from events e
+               where e.account_id = $1::text::uuid and e.call_id = c.id
+                 and e.type = 'call.recording_failed') as recording_failed,
        (select coalesce(json_agg(json_build_object(
                    'id', a.id, 'attempt', a.attempt_no, 'status', a.status, 'end_reason', a.end_reason,
                    'outcome', a.outcome,

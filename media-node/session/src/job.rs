@@ -60,6 +60,11 @@ pub enum Entry {
         /// Length.
         duration_ms: u64,
     },
+    /// There should be a recording and there is none. The call went on.
+    RecordingFailed {
+        /// What was wrong with the disk.
+        detail: String,
+    },
     /// The end: the last entry.
     Finished {
         /// How the call ended.

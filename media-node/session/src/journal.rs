@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::job::{Entry, Report, Reports, Span};
 use crate::punctuality::Punctuality;
-use crate::recording::writer::Finished;
+use crate::recording::writer::{Finished, WriteError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -92,6 +92,10 @@ impl Journal {
     pub(crate) fn recording(&self, finished: Finished) {
         let Finished { path, bytes, duration_ms } = finished;
         self.write(Entry::Recording { path, bytes, duration_ms });
+    }
+
+    pub(crate) fn recording_failed(&self, error: &WriteError) {
+        self.write(Entry::RecordingFailed { detail: error.to_string() });
     }
 
     pub(crate) fn finished(&self, ending: Ending, sip_status: Option<u16>, quality: Option<LegQuality>) {

@@ -112,6 +112,6 @@ async fn complete_recording(writer: Option<Writer>, tap_failed: bool, journal: &
     match writer.finish(tap_failed).await {
         Ok(Some(finished)) => journal.recording(finished),
         Ok(None) => {}
-        Err(error) => journal.trouble(error.to_string()),
+        Err(error) => journal.recording_failed(&error),
     }
 }

@@ -13,7 +13,7 @@ use support::{
 };
 use talkif_media::wav;
 use talkif_model::{CallStatus, EndReason, Outcome, Speaker};
-use talkif_session::job::Entry;
+use talkif_session::job::{Entry, Report};
 use talkif_session::recording::decrypt_to_wav;
 use tokio::time::sleep;
 
@@ -179,6 +179,7 @@ async fn a_disk_that_takes_nothing_ends_the_recording_and_not_the_call() {
     let (ending, reports) = call.ending().await;
     assert_eq!(ending.end_reason, EndReason::CallerHangup);
     assert!(troubles(&reports).contains(&"the recording has stopped"), "{:?}", troubles(&reports));
+    assert!(reports.iter().any(|report| matches!(report.entry, Entry::RecordingFailed { .. })));
     assert_eq!(folder.files(), ["eu-west"]);
 }
 
@@ -200,7 +201,8 @@ async fn a_disk_that_is_full_in_mid_recording_leaves_the_call_alone_and_no_file(
     let (ending, reports) = call.ending().await;
     assert_eq!(ending.end_reason, EndReason::CallerHangup);
     assert_eq!(said(&reports, Speaker::Agent), ["Hello Ece, do you have a minute?"]);
-    assert!(troubles(&reports).iter().any(|detail| detail.starts_with("recording stopped:")));
+    let failed = |report: &Report| matches!(&report.entry, Entry::RecordingFailed { detail } if detail.starts_with("recording stopped:"));
+    assert_eq!(reports.iter().filter(|report| failed(report)).count(), 1);
     assert!(!reports.iter().any(|report| matches!(report.entry, Entry::Recording { .. })));
     assert!(folder.files().is_empty());
 }

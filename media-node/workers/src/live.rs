@@ -53,6 +53,7 @@ fn describe(entry: &Entry) -> Option<(String, Value)> {
         Entry::Dialed { sip_call_id } => ("dialed".into(), json!({ "sip_call_id": sip_call_id })),
         Entry::Event(event) => tagged(&redacted(event))?,
         Entry::Recording { duration_ms, .. } => ("recording".into(), json!({ "duration_ms": duration_ms })),
+        Entry::RecordingFailed { .. } => ("recording_failed".into(), json!({})),
         Entry::Finished { ending, sip_status, .. } => (
             "ended".into(),
             json!({ "status": ending.status, "end_reason": ending.end_reason,

@@ -85,11 +85,17 @@ fn read(app: &App, artifacts: &Artifacts, id: CallId, row: &Row) -> Result<Call,
         trace_id: row.text("trace_id")?,
         transcript_url: address("has_transcript", Kind::Transcript)?,
         recording_url: address("has_recording", Kind::Recording)?,
+        recording_status: recording_status(row)?,
         transcript: optional_json::<Vec<TranscriptTurn>>(row, "transcript")?,
         trace: optional_json::<Vec<StoredSpan>>(row, "trace")?
             .map(|spans| spans.into_iter().map(TraceSpan::from).collect()),
         summary,
     })
+}
+
+fn recording_status(row: &Row) -> Result<Option<String>, DbError> {
+    let failed = row.bool("recording_failed")?.then(|| "failed".to_owned());
+    Ok(row.opt_text("recorded_as")?.or(failed))
 }
 
 fn artifact_url(app: &App, artifacts: &Artifacts, call: CallId, kind: Kind) -> String {

@@ -97,6 +97,10 @@ pub(crate) struct Call {
     pub(super) transcript_url: Option<String>,
     /// The recording, where the flow records: a signed address, valid for a day.
     pub(super) recording_url: Option<String>,
+    /// `available`; `deleted`, when its time is over; `failed`, where the disk took none and the
+    /// call went on without. Absent where nothing was to be recorded, or the call is not over.
+    #[schema(example = "available")]
+    pub(super) recording_status: Option<String>,
     /// With `include=transcript`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) transcript: Option<Vec<TranscriptTurn>>,

@@ -47,6 +47,26 @@ async fn a_finished_call_shows_everything_that_is_known() {
     );
     check_address(call.body["transcript_url"].as_str().unwrap(), id, Kind::Transcript);
     check_address(call.body["recording_url"].as_str().unwrap(), id, Kind::Recording);
+    assert_eq!(call.body["recording_status"], "available");
+
+    world.execute("update recordings set deleted_at = now()").await;
+    let call = world.get(&format!("/v1/calls/{id}"), &tenant.key).send().await.body;
+    assert_eq!((&call["recording_url"], &call["recording_status"]), (&json!(null), &json!("deleted")));
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_be_recorded_says_so() {
+    let world = World::new().await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    let made = world.post("/v1/leads", &tenant.key, &lead()).send().await;
+    world
+        .execute(
+            "insert into events (account_id, call_id, type) select account_id, id, 'call.recording_failed' from calls",
+        )
+        .await;
+    let path = format!("/v1/calls/{}", made.body["call_id"].as_str().unwrap());
+    let call = world.get(&path, &tenant.key).send().await.body;
+    assert_eq!((&call["recording_url"], &call["recording_status"]), (&json!(null), &json!("failed")));
 }
 
 fn check_address(url: &str, call: &str, kind: Kind) {
@@ -63,8 +83,8 @@ async fn a_queued_call_has_no_artifacts_and_no_extras() {
     let path = format!("/v1/calls/{}", made.body["call_id"].as_str().unwrap());
     let call = world.get(&path, &tenant.key).send().await.body;
     assert_eq!(
-        (&call["status"], &call["transcript_url"], &call["recording_url"]),
-        (&json!("queued"), &json!(null), &json!(null))
+        (&call["status"], &call["transcript_url"], &call["recording_url"], &call["recording_status"]),
+        (&json!("queued"), &json!(null), &json!(null), &json!(null))
     );
     assert!(call.get("transcript").is_none() && call.get("trace").is_none());
     assert!(call["not_before"].is_string());

@@ -64,7 +64,10 @@ const fn is_stored(entry: &Entry) -> bool {
 
 const fn is_essential(entry: &Entry) -> bool {
     match entry {
-        Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => true,
+        Entry::Dialed { .. }
+        | Entry::Recording { .. }
+        | Entry::RecordingFailed { .. }
+        | Entry::Finished { .. } => true,
         Entry::Event(event) => matches!(
             event,
             Event::Status { .. }
@@ -81,7 +84,7 @@ const fn is_batched(entry: &Entry) -> bool {
     match entry {
         Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => false,
         Entry::Event(event) => !matches!(event, Event::Status { .. }),
-        Entry::Span(_) => true,
+        Entry::RecordingFailed { .. } | Entry::Span(_) => true,
     }
 }
 

@@ -56,6 +56,10 @@ impl Records {
         for report in reports {
             match &report.entry {
                 Entry::Event(event) => records.add_event(event, fresh::unix_us(report.at), seq),
+                Entry::RecordingFailed { detail } => {
+                    let data = json!({ "detail": detail });
+                    records.add_row("call.recording_failed", data, fresh::unix_us(report.at), seq);
+                }
                 Entry::Span(span) => records.spans.push(span_row(span)),
                 // These have their own statements.
                 Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => {}
@@ -73,9 +77,13 @@ impl Records {
             _ => {}
         }
         if let Some((kind, data)) = event_row(event) {
-            *seq += 1;
-            self.events.push(EventRow { seq: *seq, r#type: kind, data, at_us });
+            self.add_row(kind, data, at_us, seq);
         }
+    }
+
+    fn add_row(&mut self, kind: &'static str, data: Value, at_us: i64, seq: &mut i64) {
+        *seq += 1;
+        self.events.push(EventRow { seq: *seq, r#type: kind, data, at_us });
     }
 
     /// The statement's parameters after the fence.

@@ -53,6 +53,24 @@ fn conversation() -> Vec<Report> {
 }
 
 #[tokio::test]
+async fn a_recording_that_failed_is_in_the_log_of_the_call_and_in_no_webhook() {
+    let world = World::new().await;
+    world.endpoint("http://127.0.0.1:9/").await;
+    let (context, call) = running(&world).await;
+    let detail = "recording stopped: no storage space".to_owned();
+    let failed = report(Entry::RecordingFailed { detail });
+    let reports = vec![status(CallStatus::InProgress), failed, finished(qualified())];
+    assert_eq!(write(&world, context, reports).await, JournalEnd::Finished);
+    let logged = format!(
+        "from events where call_id = '{}' and type = 'call.recording_failed' and data ->> 'detail' like '%space'",
+        call.uuid()
+    );
+    assert_eq!(world.count(&logged).await, 1);
+    assert_eq!(world.count("from recordings").await, 0);
+    assert_eq!(world.count("from webhook_deliveries where payload like '%recording_url%'").await, 0);
+}
+
+#[tokio::test]
 async fn a_conversation_is_written_whole_and_its_webhooks_queued_in_order() {
     let world = World::new().await;
     world.endpoint("http://127.0.0.1:9/").await;
