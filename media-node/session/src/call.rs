@@ -13,6 +13,7 @@ use crate::playout::Playout;
 use crate::prepare;
 use crate::punctuality::Punctuality;
 use crate::recording::writer::Tap;
+use crate::waking::Waking;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ pub(crate) struct Call {
     tap_failed: bool,
     usage: Usage,
     punctuality: Punctuality,
+    waking: Waking,
     /// Inputs that the performance of an output brought about.
     pending: VecDeque<Input>,
     answered: bool,
@@ -125,6 +127,7 @@ impl Call {
             tap_failed: false,
             usage: Usage::default(),
             punctuality: Punctuality::default(),
+            waking: Waking::default(),
             pending: VecDeque::new(),
             answered: false,
             leg_ended: false,
@@ -226,7 +229,12 @@ impl Call {
             self.heard(deaf).await;
         }
         let fading = self.playout.is_fading();
-        let played = self.playout.next_frame(&mut self.agent_frame);
+        let played = if self.waking.is_mute(tick, ticked) {
+            self.agent_frame.fill(0);
+            Vec::new()
+        } else {
+            self.playout.next_frame(&mut self.agent_frame)
+        };
         self.leg.send(&self.agent_frame);
         self.note_frame(tick, ticked, fading);
         self.record();

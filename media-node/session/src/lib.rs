@@ -27,6 +27,7 @@ mod prepare;
 mod punctuality;
 pub mod recording;
 mod session;
+mod waking;
 
 pub use deps::{SessionDeps, WallClock};
 pub use recording::{RecordingConfig, RecordingKey};

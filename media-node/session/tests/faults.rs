@@ -228,6 +228,18 @@ async fn a_fence_stops_the_agent_at_once_and_nothing_more_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_that_slept_past_its_lease_holds_its_tongue_until_it_knows_whose_call_it_is() {
+    let vendors = Vendors::new(|_| {});
+    let mut call = hold(&vendors, &Setup::default());
+    call.answer().await;
+    call.until_agent_speaks().await;
+    call.wait(200).await;
+    tokio::time::advance(Duration::from_secs(11)).await;
+    let _before = call.phone.heard();
+    assert!(is_silent(&call.wait(900).await));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_nobody_answers_reached_nobody_and_leaves_no_recording() {
     let folder = Folder::new();
     let vendors = Vendors::new(|_| {});
