@@ -18,6 +18,7 @@ mod progress;
 mod recovery;
 mod shared;
 mod signalling;
+mod socket;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -62,9 +63,6 @@ pub enum OpenError {
     /// No socket for media.
     #[error("no media socket: {0}")]
     Socket(#[from] std::io::Error),
-    /// The codec did not start.
-    #[error("no codec")]
-    Codec,
 }
 
 /// Enters the room; an outbound call is placed at once. The leg frees the room when it has ended
@@ -73,7 +71,7 @@ pub enum OpenError {
 /// # Errors
 /// If the room cannot be entered; it is left as it was.
 pub async fn open(config: RoomLegConfig, control: Arc<dyn SipControl>) -> Result<RoomLeg, OpenError> {
-    let voice = shared::new_voice().ok_or(OpenError::Codec)?;
+    let voice = shared::new_voice();
     let Entry { signalling, join, peer, sockets } = enter(&config.url, &config.token).await?;
     let now = Instant::now();
     let progress = Progress::new(config.direction, config.sip_identity.clone(), config.max_ring, now);

@@ -116,8 +116,8 @@ impl Line {
 }
 
 /// The sending side with the random numbers RFC 3550 asks for.
-pub(super) fn new_voice() -> Option<Speaking> {
-    Encoder::new().map(|encoder| Speaking::new(encoder, rand::random(), rand::random()))
+pub(super) fn new_voice() -> Speaking {
+    Speaking::new(Encoder::new(), rand::random(), rand::random())
 }
 
 /// The samples of a frame, for callers that bring another.

@@ -1,6 +1,7 @@
 //! The signalling socket: LiveKit's own client, with a queue in front of it so that nobody waits.
 
 use super::recovery::Refusal;
+use super::socket;
 use livekit_protocol::signal_request::Message as ToServer;
 use livekit_protocol::signal_response::Message as FromServer;
 use livekit_protocol::{DisconnectReason, JoinResponse, LeaveRequest, ReconnectReason, leave_request};
@@ -38,6 +39,7 @@ pub(super) struct Signalling {
 impl Signalling {
     /// Enters the room.
     pub(super) async fn connect(url: &str, token: &str) -> Result<(Self, JoinResponse), SignalError> {
+        socket::install();
         let (client, join, events) = SignalClient::connect(url, token, options(), None).await?;
         let client = Arc::new(client);
         // A handful of messages a call; the socket takes them as fast as they come.

@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn packets(count: usize) -> Vec<Packet> {
-        let mut encoder = Encoder::new().unwrap();
+        let mut encoder = Encoder::new();
         let packet = |n: usize| Packet {
             ssrc: 7,
             sequence: 65_500_u16.wrapping_add(n as u16),

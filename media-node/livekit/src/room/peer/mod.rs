@@ -218,13 +218,14 @@ impl Peer {
     /// Sends a packet of our voice; false if there is no way for it.
     pub(super) fn speak(&mut self, spoken: Spoken<'_>, now: Instant) -> Result<bool, PeerError> {
         let Some(mid) = self.voice.filter(|_| self.publisher.is_connected()) else { return Ok(false) };
-        self.publisher.tick(now)?;
         let rtc = self.publisher.rtc();
         let Some(&pt) = rtc.media(mid).and_then(|media| media.remote_pts().first()) else { return Ok(false) };
         let mut api = rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, None) else { return Ok(false) };
         let Spoken { sequence, timestamp, marker, payload } = spoken;
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), timestamp, now, payload).marker(marker));
+        // A packet goes out with the tick that follows it.
+        self.publisher.tick(now)?;
         self.drain()?;
         Ok(true)
     }

@@ -112,7 +112,7 @@ impl Agent {
 
     /// Serves the leg, and the person speaks, until `done`.
     async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool, server: &Server) {
-        let packet = Encoder::new().unwrap().encode(&[3_000; FRAME]).unwrap().to_vec();
+        let packet = Encoder::new().encode(&[3_000; FRAME]).unwrap().to_vec();
         let mut ticks = interval(TICK);
         let served = timeout(Duration::from_secs(30), async {
             while !done(self) {

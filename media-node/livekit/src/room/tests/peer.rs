@@ -130,7 +130,7 @@ impl Line {
 }
 
 fn voice() -> Speaking {
-    Speaking::new(Encoder::new().unwrap(), 65_000, u32::MAX - 5_000)
+    Speaking::new(Encoder::new(), 65_000, u32::MAX - 5_000)
 }
 
 #[test]
