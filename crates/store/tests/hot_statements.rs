@@ -55,6 +55,7 @@ async fn what_is_asked_every_few_seconds_reads_no_large_table_from_end_to_end() 
     sqlx::raw_sql(BUSY).execute(&mut *connection).await.unwrap();
     sqlx::raw_sql("set plan_cache_mode = force_generic_plan").execute(&mut *connection).await.unwrap();
     let fenced = format!("'{ACCOUNT}', '{CALL}', 1");
+    let rows = format!("array['{ACCOUNT}'], array['{CALL}']");
     let table = [
         (&dialing::TAKE, "'o', 15000, 64".to_owned()),
         (&dialing::TAKE_ONE, format!("'o', 15000, '{CALL}'")),
@@ -65,7 +66,11 @@ async fn what_is_asked_every_few_seconds_reads_no_large_table_from_end_to_end() 
         (&journal::RECORD, format!("{fenced}, '[]', '[]', '[]', '{{}}'")),
         (&journal::FINISH, format!("{fenced}, '{{}}'")),
         (&deliveries::CLAIM, "'o', 45000, 64, 8".to_owned()),
-        (&deliveries::FAILED, format!("'{ACCOUNT}', '{CALL}', 'o', 500, 'e', 5000, false")),
+        (&deliveries::DELIVERED, format!("'o', {rows}, array['200'], array['s'], array['1'], array['2']")),
+        (
+            &deliveries::FAILED,
+            format!("'o', {rows}, array['500'], array['e'], array['5000'], array['false']"),
+        ),
         (&janitor::REQUEUE, "5000, '{}'".to_owned()),
         (&janitor::TAKE_ORPHANS, "5000, '{}', 'o', 15000".to_owned()),
         (&janitor::TAKE_STUCK, "5000, 'o', 15000".to_owned()),

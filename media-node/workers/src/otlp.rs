@@ -77,9 +77,9 @@ impl Exporter {
         }
     }
 
-    /// Exports one span.
-    pub(crate) async fn export(&self, span: FinishedSpan) {
-        self.send(&[span]).await;
+    /// Exports spans, of whatever calls.
+    pub(crate) async fn export_all(&self, spans: &[FinishedSpan]) {
+        self.send(spans).await;
     }
 
     async fn send(&self, spans: &[FinishedSpan]) {

@@ -4,6 +4,7 @@
 mod artifacts;
 mod clock;
 mod courier;
+mod courier_batches;
 mod dialing;
 mod fencing;
 mod inbound;

@@ -26,6 +26,27 @@ impl Db for Forgetful {
     }
 }
 
+/// Is away at each of the named statements once: it does not run.
+pub(super) struct AwayAt {
+    pub(super) inner: Arc<dyn Db>,
+    pub(super) statements: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Db for AwayAt {
+    async fn query(&self, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
+        let missed = {
+            let mut statements = self.statements.lock().unwrap();
+            let at = statements.iter().position(|name| *name == statement.name);
+            at.map(|at| statements.remove(at)).is_some()
+        };
+        if missed {
+            return Err(DbError::Unavailable("away".into()));
+        }
+        self.inner.query(statement, params).await
+    }
+}
+
 /// Runs a statement and then keeps its answer back: whoever asked sleeps.
 pub(super) struct Pausing {
     pub(super) inner: Arc<dyn Db>,
