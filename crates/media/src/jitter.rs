@@ -200,6 +200,15 @@ impl<C: Content> JitterBuffer<C> {
     /// Fills `frame` with the next 20 ms, at `now_us`. Call it every 20 ms.
     pub fn pull(&mut self, now_us: u64, frame: &mut [i16]) -> Frame {
         frame.fill(0);
+        let pulled = self.play(now_us, frame);
+        if pulled != Frame::Audio {
+            // Of what is not whole, nothing is played: the beginning of a frame would only click.
+            frame.fill(0);
+        }
+        pulled
+    }
+
+    fn play(&mut self, now_us: u64, frame: &mut [i16]) -> Frame {
         let Some(stream) = &mut self.stream else { return Frame::Silence };
         let Some((position, stood_still)) = stream.playing(now_us) else { return Frame::Silence };
         let end = position + FRAME;

@@ -107,6 +107,15 @@ async fn text_comes_as_it_is_written_and_the_bill_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_before_the_answer_is_skipped() {
+    let (server, _) =
+        server(|_| sse(vec!["\u{feff}".into(), text("Yes."), finish("stop"), END.into()])).await;
+    let events = all(ask(&server)).await;
+    assert_eq!(events[0], LlmEvent::Delta("Yes.".into()));
+    assert!(matches!(events[1], LlmEvent::Done { .. }), "{events:?}");
+}
+
+#[tokio::test]
 async fn a_tool_call_split_over_pieces_and_packets_is_put_together() {
     let (server, _) = server(|_| {
         let piece = |call: Value| format!("data: {}\n\n", json!({"choices": [{"delta": {"tool_calls": [call]}}]}));

@@ -231,6 +231,20 @@ fn a_delay_spike_loses_nothing_but_time() {
 }
 
 #[test]
+fn a_frame_that_is_not_whole_holds_no_sound() {
+    let mut line = Line::default();
+    for n in 0..5 {
+        // 25 ms: the stream ends in the middle of a frame.
+        let samples = vec![1_000; 200];
+        let timestamp = 200 * n as u32;
+        line.arrive(n * 25, Packet { sequence: n as u16, timestamp, ssrc: 1, samples });
+    }
+    let frames = line.play(20);
+    assert!(frames.iter().any(|(kind, _)| *kind == Frame::Lost));
+    assert!(frames.iter().all(|(kind, sample)| *kind == Frame::Audio || *sample == 0), "{frames:?}");
+}
+
+#[test]
 fn packets_of_10_30_and_60_ms_are_cut_into_frames() {
     for length in [80_u64, 240, 480] {
         let mut line = Line::default();

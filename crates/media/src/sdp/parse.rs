@@ -109,8 +109,10 @@ impl Section {
         mapped.is_none_or(|(_, name)| encoding_is(name, law.name())).then_some(law)
     }
 
+    /// A number that is a codec's already stays that: packets of it are heard, not read as keys.
     fn telephone_event(&self) -> Option<u8> {
-        let listed = |number: &u8| self.payload_types().any(|listed| listed == *number);
+        let is_audio = |number: u8| self.codec_of(number).is_some();
+        let listed = |number: &u8| self.payload_types().any(|listed| listed == *number) && !is_audio(*number);
         let named = self.rtpmaps.iter().filter(|(_, name)| encoding_is(name, "telephone-event"));
         named.map(|(number, _)| *number).find(listed)
     }

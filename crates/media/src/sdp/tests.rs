@@ -103,6 +103,14 @@ fn text_without_audio_is_refused() {
     }
 }
 
+#[test]
+fn a_number_is_not_a_codec_and_keys_at_once() {
+    let text =
+        "c=IN IP4 192.0.2.1\nm=audio 9 RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=rtpmap:0 telephone-event/8000\n";
+    let remote = parse(text).unwrap();
+    assert_eq!((remote.codecs, remote.telephone_event), (vec![Law::Mu], None));
+}
+
 proptest! {
     #[test]
     fn parsing_any_text_never_panics(text in "\\PC*") {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+pub use wire::{Answer, read};
+
 const VENDOR: &str = "cartesia";
 const DEFAULT_URL: &str = "wss://api.cartesia.ai";
 /// The protocol we speak.

@@ -90,21 +90,31 @@ fn to_json(message: &impl Serialize) -> String {
 
 /// A message of the vendor.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
+    /// Speech.
     Audio {
+        /// Whose: one utterance.
         context: String,
+        /// Mono samples at the rate that was asked for.
         pcm: Vec<i16>,
     },
+    /// When which word is spoken.
     Words {
+        /// As for audio.
         context: String,
+        /// In the order of speech.
         words: Vec<Word>,
     },
+    /// There will be no more audio.
     Done {
+        /// As for audio.
         context: String,
     },
     /// Without a context the whole connection is meant.
     Error {
+        /// The utterance that failed.
         context: Option<String>,
+        /// As of HTTP.
         status: Option<u16>,
     },
     /// Acknowledgements and message types that came after our version.
@@ -128,7 +138,8 @@ struct Timestamps {
 }
 
 /// Reads a message; `None` if it is not one of Cartesia's.
-pub(super) fn read(text: &str) -> Option<Answer> {
+#[must_use]
+pub fn read(text: &str) -> Option<Answer> {
     let message: Message = serde_json::from_str(text).ok()?;
     match message.r#type.as_str() {
         "chunk" => Some(Answer::Audio { context: message.context_id?, pcm: samples(&message.data?)? }),

@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use translate::Translated;
 
+pub use translate::event;
+
 const VENDOR: &str = "deepgram";
 const DEFAULT_URL: &str = "https://api.deepgram.com/";
 const DEFAULT_MODEL: &str = "nova-3";

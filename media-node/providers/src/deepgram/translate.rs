@@ -25,7 +25,9 @@ pub(super) fn response(response: Option<Result<StreamResponse, DeepgramError>>) 
     }
 }
 
-fn event(message: StreamResponse) -> Option<SttEvent> {
+/// What a message says, if anything that matters to a call.
+#[must_use]
+pub fn event(message: StreamResponse) -> Option<SttEvent> {
     match message {
         StreamResponse::TranscriptResponse { is_final, from_finalize, channel, .. } => {
             transcript(channel.alternatives.into_iter().next(), is_final, from_finalize)

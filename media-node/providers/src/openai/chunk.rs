@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// One `data:` line. All fields may be absent or null.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Chunk {
+pub struct Chunk {
     choices: Option<Vec<Choice>>,
     usage: Option<Bill>,
     error: Option<ErrorBody>,
@@ -74,7 +74,7 @@ struct PartialCall {
 
 /// Puts an answer together from its pieces.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub struct Assembler {
     calls: BTreeMap<u32, PartialCall>,
     bill: Option<Bill>,
     finished: bool,
@@ -87,7 +87,7 @@ impl Assembler {
     }
 
     /// Takes a piece, returns what is complete with it: text at once, tool calls at the end.
-    pub(super) fn take(&mut self, chunk: Chunk) -> Vec<LlmEvent> {
+    pub fn take(&mut self, chunk: Chunk) -> Vec<LlmEvent> {
         self.bill = chunk.usage.or(self.bill);
         let mut events = Vec::new();
         if let Some(choice) = chunk.choices.unwrap_or_default().into_iter().next() {
@@ -125,7 +125,8 @@ impl Assembler {
 
     /// The last event once the stream has ended. Without a reason to finish it was cut off: half a
     /// tool call must not run.
-    pub(super) fn end(self) -> LlmEvent {
+    #[must_use]
+    pub fn end(self) -> LlmEvent {
         if self.finished {
             LlmEvent::Done { usage: self.bill.into() }
         } else {

@@ -4,6 +4,7 @@
 //! [`chunk`], because "compatible" services leave fields out that the crate insists on; see
 //! `docs/decisions/006-vendor-clients.md`, also for why the crate's own retries are switched off.
 
+mod bom;
 mod chunk;
 mod request;
 
@@ -11,9 +12,7 @@ use crate::{LlmEvent, LlmProvider, LlmSettings, LlmStream, ProviderError, TokenU
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
-use async_openai::middleware::ReqwestService;
 use async_openai::types::chat::CreateChatCompletionRequest;
-use chunk::{Assembler, Chunk};
 use futures::{Stream, StreamExt};
 use std::pin::Pin;
 use std::time::Duration;
@@ -21,6 +20,9 @@ use talkif_call_engine::io::LlmRequest;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+pub use bom::without_mark;
+pub use chunk::{Assembler, Chunk};
 
 const VENDOR: &str = "openai";
 const DEFAULT_URL: &str = "https://api.openai.com/v1";
@@ -89,7 +91,7 @@ impl OpenAi {
             })?;
         let url = config.url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/').to_owned();
         let account = OpenAIConfig::new().with_api_key(config.api_key.clone()).with_api_base(url);
-        let client = Client::build(http.clone(), account).with_http_service(ReqwestService::new(http));
+        let client = Client::build(http.clone(), account).with_http_service(bom::Transport(http));
         Ok(Self { client, timeouts: config.timeouts })
     }
 }

@@ -136,7 +136,10 @@ pub fn decrypt_to_wav(path: &Path, key: &RecordingKey) -> Result<Vec<u8>, Decryp
 }
 
 /// Sample rate and little-endian interleaved samples of a whole file.
-fn decrypt(file: &[u8], key: &RecordingKey) -> Result<(u32, Vec<u8>), DecryptError> {
+///
+/// # Errors
+/// As [`decrypt_to_wav`].
+pub fn decrypt(file: &[u8], key: &RecordingKey) -> Result<(u32, Vec<u8>), DecryptError> {
     let (header, mut rest) = file.split_first_chunk::<HEADER_LENGTH>().ok_or(DecryptError::NotARecording)?;
     let (opener, rate) = Opener::new(header, key)?;
     let mut samples = Vec::with_capacity(file.len());

@@ -15,8 +15,8 @@ use talkif_media::wav;
 const PREFIX: u64 = 4;
 
 /// An open recording.
-pub struct Reader {
-    file: File,
+pub struct Reader<F = File> {
+    file: F,
     opener: Opener,
     rate: u32,
     blocks: Vec<Block>,
@@ -36,7 +36,16 @@ impl Reader {
     /// # Errors
     /// If there is no such file, or it is no whole recording under this key.
     pub fn open(path: &Path, key: &RecordingKey) -> Result<Self, DecryptError> {
-        let mut file = File::open(path)?;
+        Self::over(File::open(path)?, key)
+    }
+}
+
+impl<F: Read + Seek> Reader<F> {
+    /// Finds the blocks of the recording in `file`, without decrypting any.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn over(mut file: F, key: &RecordingKey) -> Result<Self, DecryptError> {
         let mut header = [0; HEADER_LENGTH];
         file.read_exact(&mut header).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => DecryptError::NotARecording,
@@ -80,8 +89,8 @@ fn cut(piece: &[u8], start: u64, bytes: &Range<u64>) -> Vec<u8> {
 }
 
 /// Follows the blocks' lengths to the end of the file.
-fn find_blocks(file: &mut File) -> Result<Vec<Block>, DecryptError> {
-    let end = file.metadata()?.len();
+fn find_blocks(file: &mut (impl Read + Seek)) -> Result<Vec<Block>, DecryptError> {
+    let end = file.seek(SeekFrom::End(0))?;
     let (mut at, mut holds) = (HEADER_LENGTH as u64, wav::HEADER as u64);
     let mut blocks = Vec::new();
     while at < end {

@@ -28,7 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(super) use door::{Door, Refusal, names_a_call};
-pub(super) use socket::GuardedSocket;
+pub(super) use socket::{GuardedSocket, is_sound, looks_like_sip};
 pub(super) use streams::Streams;
 
 /// The decision for one node.

@@ -37,10 +37,15 @@ fn admit(stack: &Stack, transaction: &Transaction) -> Result<Admitted, Refusal> 
     let request = &transaction.original;
     let place = stack.admission.redeem(&transaction.key).ok_or_else(Refusal::busy)?;
     let offer = usable_offer(request)?;
+    let (from, to) = users(request);
+    Ok(Admitted { offer, place, from, to })
+}
+
+/// Who calls, and who is called: the users of `From` and of the request's own address.
+pub(super) fn users(request: &Request) -> (String, String) {
     let from = request.from_header().ok().and_then(|from| from.uri().ok());
     let from = from.as_ref().and_then(Uri::user).unwrap_or_default().to_owned();
-    let to = request.uri.user().unwrap_or_default().to_owned();
-    Ok(Admitted { offer, place, from, to })
+    (from, request.uri.user().unwrap_or_default().to_owned())
 }
 
 /// The caller's description, if there is one. Audio we cannot speak is refused before it rings.

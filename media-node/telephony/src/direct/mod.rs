@@ -27,6 +27,7 @@ mod media;
 mod outbound;
 mod pending;
 mod ports;
+pub mod reading;
 mod requests;
 mod roots;
 mod session_timer;

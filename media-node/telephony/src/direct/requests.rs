@@ -102,7 +102,7 @@ pub(super) async fn reply(
     }
 }
 
-fn key_of_info(request: &Request) -> Option<char> {
+pub(super) fn key_of_info(request: &Request) -> Option<char> {
     let kind = request.header_value("Content-Type")?.to_ascii_lowercase();
     let body = String::from_utf8_lossy(&request.body);
     let key = if kind.starts_with("application/dtmf-relay") {

@@ -63,7 +63,7 @@ impl GuardedSocket {
 }
 
 /// Whether the first line is one of a SIP message.
-fn looks_like_sip(datagram: &[u8]) -> bool {
+pub(in crate::direct) fn looks_like_sip(datagram: &[u8]) -> bool {
     let head = datagram.get(..MAX_FIRST_LINE).unwrap_or(datagram);
     let Some(line) = head.split(|byte| *byte == b'\n').next().filter(|line| line.len() < head.len()) else {
         return false;
@@ -75,7 +75,7 @@ fn looks_like_sip(datagram: &[u8]) -> bool {
 /// Whether the stack can read the message to the last header it needs. The stack reads datagrams
 /// in one task for all: a parser that panics on one of them would leave the node deaf, so it is
 /// tried here first.
-fn is_sound(datagram: &[u8]) -> bool {
+pub(in crate::direct) fn is_sound(datagram: &[u8]) -> bool {
     catch_unwind(|| SipMessage::try_from(datagram).is_ok_and(|message| names_its_transaction(&message)))
         .unwrap_or(false)
 }

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| talkif_fuzz_targets::flow_yaml::run(data));
