@@ -37,12 +37,13 @@ impl Punctuality {
         self.ordered.get_or_insert(now);
     }
 
-    /// The frame that has just gone out holds nothing of the stopped speech.
-    pub(crate) fn silence_kept(&mut self, now: Time) {
-        if let Some(ordered) = self.ordered.take() {
-            let took = now.0.saturating_sub(ordered.0).div_ceil(1_000);
-            self.silence_ms = self.silence_ms.max(Some(took));
-        }
+    /// The frame that has just gone out holds nothing of the stopped speech. Returns when the
+    /// order came that this obeys.
+    pub(crate) fn silence_kept(&mut self, now: Time) -> Option<Time> {
+        let ordered = self.ordered.take()?;
+        let took = now.0.saturating_sub(ordered.0).div_ceil(1_000);
+        self.silence_ms = self.silence_ms.max(Some(took));
+        Some(ordered)
     }
 }
 
@@ -75,11 +76,11 @@ mod tests {
     #[test]
     fn the_longest_way_to_silence_is_kept_and_a_second_order_does_not_shorten_it() {
         let mut frames = Punctuality::default();
-        frames.silence_kept(Time(1));
+        assert_eq!(frames.silence_kept(Time(1)), None);
         assert_eq!(frames.silence_ms, None, "nothing was ordered");
         frames.silence_ordered(Time(1_000));
         frames.silence_ordered(Time(20_000));
-        frames.silence_kept(Time(31_500));
+        assert_eq!(frames.silence_kept(Time(31_500)), Some(Time(1_000)));
         assert_eq!(frames.silence_ms, Some(31));
         frames.silence_ordered(Time(100_000));
         frames.silence_kept(Time(110_000));
