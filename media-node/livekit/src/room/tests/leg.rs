@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use livekit_protocol::DisconnectReason;
 use livekit_protocol::data_packet::Value;
 use livekit_protocol::leave_request::Action;
+use livekit_protocol::signal_response::Message as ToAgent;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
@@ -274,6 +275,31 @@ async fn a_server_that_asks_to_resume_or_to_enter_anew_gets_what_it_asks_for() {
     agent.until("the agent is heard", |_| server.seen(|seen| seen.heard) > said + 20, &server).await;
     server.leave(DisconnectReason::StateMismatch, Action::Reconnect);
     agent.until("the room is entered anew", |_| server.count("join") == 2, &server).await;
+}
+
+#[tokio::test]
+async fn a_room_is_entered_anew_with_the_token_that_the_server_renewed() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.send(ToAgent::RefreshToken("renewed".to_owned()));
+    server.forget();
+    server.hang();
+    agent.until("the room is entered anew", |_| server.count("join") == 2, &server).await;
+    assert_eq!(server.seen(|seen| seen.tokens.clone()), ["token", "renewed", "renewed"]);
+}
+
+#[tokio::test]
+async fn a_path_that_swallows_everything_is_replaced_and_both_are_heard_again() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.cut(true);
+    agent.until("the silence is noticed", |_| server.count("resume") > 0, &server).await;
+    server.cut(false);
+    let (heard, said) = (agent.heard, server.seen(|seen| seen.heard));
+    let both = |agent: &Agent| agent.heard > heard + 20 && server.seen(|seen| seen.heard) > said + 20;
+    agent.until("both are heard again", both, &server).await;
+    server.status("hangup");
+    assert_eq!(agent.ends().await, (LegEnd::RemoteHangup, None));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use livekit_protocol::{
 };
 use prost::Message as _;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -31,6 +32,8 @@ enum Order {
     Hang,
     /// From now on, no session is known.
     Forget,
+    /// From now on, no datagram gets through, or all do again.
+    Cut(bool),
 }
 
 /// What the server has seen.
@@ -39,6 +42,8 @@ pub(super) struct Seen {
     /// What was done to it, in order: `join`, `resume`, `add track`, `offer`, `offer with voice`,
     /// `answer`, `subscribe`, `leave`.
     pub(super) log: Vec<String>,
+    /// The tokens that rooms were entered with, in order.
+    pub(super) tokens: Vec<String>,
     pub(super) heard: usize,
     pub(super) messages: Vec<DataPacket>,
 }
@@ -67,6 +72,7 @@ impl Server {
             seen: Arc::clone(&seen),
             ordered,
             forgetful: false,
+            is_cut: false,
             voice_wanted: false,
         };
         tokio::spawn(room.run(listener));
@@ -116,6 +122,11 @@ impl Server {
         self.order(Order::Forget);
     }
 
+    /// Has the way of the media swallow everything, or let it through again.
+    pub(super) fn cut(&self, is_cut: bool) {
+        self.order(Order::Cut(is_cut));
+    }
+
     fn order(&self, order: Order) {
         assert!(self.orders.send(order).is_ok(), "the server has panicked");
     }
@@ -160,6 +171,7 @@ struct Room {
     seen: Arc<Mutex<Seen>>,
     ordered: mpsc::UnboundedReceiver<Order>,
     forgetful: bool,
+    is_cut: bool,
     voice_wanted: bool,
 }
 
@@ -169,13 +181,16 @@ impl Room {
     async fn run(mut self, listener: TcpListener) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let mut query = String::new();
+            let (mut query, mut token) = (String::new(), String::new());
             #[expect(clippy::result_large_err, reason = "the library's own type")]
             let note = |request: &Request, response: Response| {
                 request.uri().query().unwrap_or_default().clone_into(&mut query);
+                let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+                bearer.unwrap_or_default().trim_start_matches("Bearer ").clone_into(&mut token);
                 Ok(response)
             };
             let socket = tokio_tungstenite::accept_hdr_async(stream, note).await;
+            self.seen.lock().unwrap().tokens.push(token);
             // What is dropped without a closing handshake looks like a lost network.
             if let Ok(mut socket) = socket
                 && self.greet(&mut socket, query.contains("reconnect=1")).await
@@ -239,20 +254,30 @@ impl Room {
                     Order::Data(message) => self.sfu.send(&message, Instant::now()),
                     Order::Hang => return,
                     Order::Forget => self.forgetful = true,
+                    Order::Cut(is_cut) => self.is_cut = is_cut,
                 },
                 Ok((length, from)) = self.sockets[0].recv_from(&mut one) => {
-                    self.sfu.receive(Target::Publisher, from, &one[..length], Instant::now());
+                    self.receive(Target::Publisher, from, &one[..length]);
                 }
                 Ok((length, from)) = self.sockets[1].recv_from(&mut other) => {
-                    self.sfu.receive(Target::Subscriber, from, &other[..length], Instant::now());
+                    self.receive(Target::Subscriber, from, &other[..length]);
                 }
                 () = tokio::time::sleep_until(self.sfu.deadline().into()) => self.sfu.tick(Instant::now()),
             }
         }
     }
 
+    fn receive(&mut self, target: Target, from: SocketAddr, datagram: &[u8]) {
+        if !self.is_cut {
+            self.sfu.receive(target, from, datagram, Instant::now());
+        }
+    }
+
     async fn flush(&mut self) {
         for (target, to, contents) in std::mem::take(&mut self.sfu.sent) {
+            if self.is_cut {
+                continue;
+            }
             let socket = match target {
                 Target::Publisher => &self.sockets[0],
                 Target::Subscriber => &self.sockets[1],
