@@ -60,6 +60,11 @@ impl Party {
         timeout(SOON, self.leg.transfer(to)).await.expect("a transfer is decided soon")
     }
 
+    /// What the other side has said so far does not count.
+    pub(crate) fn forget(&mut self) {
+        self.loud = 0;
+    }
+
     /// The next event; the leg is served meanwhile.
     pub(crate) async fn event(&mut self) -> LegEvent {
         timeout(SOON, self.next()).await.expect("something happens soon")
