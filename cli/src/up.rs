@@ -36,6 +36,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         always_lab: false,
         slots: args.slots,
         livekit: args.place.livekit,
+        clocks: None,
     };
     println!("starting; the first start compiles the components");
     let mut stack = tokio::select! {

@@ -22,5 +22,6 @@ fn nothing_is_lost_or_doubled_while_everything_breaks() {
         .filter(|check| !check["wrong"].as_array().unwrap().is_empty())
         .collect();
     assert!(output.status.success(), "{stderr}\n{wrong:#?}");
-    assert!(summary.unwrap()["faults"].as_array().unwrap().len() >= 18, "every fault of every part");
+    // Two of them are clocks that jump; without libfaketime there would be fewer.
+    assert_eq!(summary.unwrap()["faults"].as_array().unwrap().len(), 22, "every fault of every part");
 }

@@ -140,6 +140,7 @@ async fn measure(section: Section, args: &Args) -> Result<Vec<Figure>> {
         always_lab: true,
         slots: if section.calls() { args.calls.iter().copied().max().unwrap_or(0).max(100) } else { 0 },
         livekit: args.place.livekit,
+        clocks: None,
     };
     eprintln!("measuring {} …", section.name());
     let stack = Stack::start(options, &binaries).await?;

@@ -35,8 +35,14 @@ impl Kind {
 pub(super) enum Wave {
     /// While nodes are restarted in good order.
     Rolling,
+    /// Under way when Postgres goes.
+    Talking,
+    /// While Postgres is away.
+    Knocking,
     /// While everything breaks.
     Chaos,
+    /// When everything runs again.
+    Afterwards,
 }
 
 /// A lead to be posted.
@@ -68,6 +74,21 @@ const PERSONAS: [Persona; 12] = [
     Persona::Qualifies,
 ];
 
+/// Long calls, for what should meet them in the middle.
+const TALKATIVE: [Persona; 3] = [Persona::Books, Persona::Interrupts, Persona::Qualifies];
+/// Short conversations that come to their end.
+const BRIEF: [Persona; 2] = [Persona::Declines, Persona::WrongNumber];
+
+impl Wave {
+    const fn personas(self) -> &'static [Persona] {
+        match self {
+            Self::Rolling | Self::Chaos => &PERSONAS,
+            Self::Talking => &TALKATIVE,
+            Self::Knocking | Self::Afterwards => &BRIEF,
+        }
+    }
+}
+
 /// Roles for all of `numbers`, spread over `window_ms`; one in eight must not be called.
 pub(super) fn cast(seed: u64, wave: Wave, numbers: &[String], window_ms: u64) -> Vec<Role> {
     let mut random = Random::new(seed ^ 0x7ead);
@@ -75,7 +96,7 @@ pub(super) fn cast(seed: u64, wave: Wave, numbers: &[String], window_ms: u64) ->
     let role = |(index, number): (usize, &String)| Role {
         at_ms: random.between(0, window_ms),
         number: number.clone(),
-        persona: PERSONAS[index % PERSONAS.len()],
+        persona: wave.personas()[index % wave.personas().len()],
         kind: match (wave, index % 8) {
             (Wave::Chaos, 7) => kinds[index / 8 % kinds.len()],
             _ => Kind::Callable,
@@ -107,8 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn in_a_rolling_restart_everybody_may_be_called() {
+    fn in_all_other_waves_everybody_may_be_called() {
         let numbers = vec!["+905320000001".to_owned(); 16];
-        assert!(cast(1, Wave::Rolling, &numbers, 1_000).iter().all(|role| role.kind == Kind::Callable));
+        for wave in [Wave::Rolling, Wave::Talking, Wave::Knocking, Wave::Afterwards] {
+            assert!(cast(1, wave, &numbers, 1_000).iter().all(|role| role.kind == Kind::Callable));
+        }
     }
 }

@@ -16,7 +16,10 @@ const CALLS: Statement = Statement {
     sql: "
 select c.id::text, c.lead_id::text, c.to_number, c.attempt_no, c.status, c.end_reason, c.outcome,
        c.dialed_at is not null as dialed, c.sip_call_id is not null as started,
-       c.answered_at is not null as answered,
+       c.answered_at is not null as answered, c.billed_minutes,
+       (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us,
+       exists (select from recordings r where r.call_id = c.id) as recorded,
+       exists (select from events e where e.call_id = c.id and e.type = 'call.recording_failed') as unrecorded,
        (extract(epoch from c.ended_at) * 1000000)::bigint as ended_us,
        c.lease_owner is not null or c.lease_until is not null as leased,
        (select count(*) from events e where e.call_id = c.id and e.type = 'call.ended') as endings
@@ -95,6 +98,10 @@ fn call(row: &Row) -> Result<CallRow, DbError> {
         is_dialed: row.bool("dialed")?,
         is_started: row.bool("started")?,
         is_answered: row.bool("answered")?,
+        answered_us: row.opt_int("answered_us")?,
+        billed_minutes: row.opt_int("billed_minutes")?,
+        is_recorded: row.bool("recorded")?,
+        recording_failed: row.bool("unrecorded")?,
         ended_us: row.opt_int("ended_us")?,
         is_leased: row.bool("leased")?,
         endings: row.int("endings")?,

@@ -125,6 +125,7 @@ async fn judge(response: Response, lead: &mut Lead) -> Verdict {
         429 => Verdict::Again(pause),
         503 => {
             lead.hasty += usize::from(named.is_none());
+            lead.postponed += usize::from(named.is_some());
             Verdict::Again(pause)
         }
         other => {

@@ -18,6 +18,15 @@ pub(super) struct Facts {
     pub(super) left: Left,
     /// Calls that rang at once when as many leads as there are slots came in, and the slots.
     pub(super) slots: (usize, usize),
+    /// When Postgres was away and nothing else was wrong.
+    pub(super) outage: Outage,
+}
+
+/// From when until when, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Outage {
+    pub(super) gone_us: i64,
+    pub(super) back_us: i64,
 }
 
 /// What became of a request for a lead, as the customer saw it.
@@ -34,7 +43,9 @@ pub(super) struct Lead {
     pub(super) refused: bool,
     /// Answers other than 202, 422, 429 and 503, as `status code`.
     pub(super) odd: Vec<String>,
-    /// 503 without `Retry-After`.
+    /// 503 with `Retry-After`.
+    pub(super) postponed: usize,
+    /// 503 without.
     pub(super) hasty: usize,
     /// Requests that had to be repeated.
     pub(super) retries: usize,
@@ -52,6 +63,7 @@ impl Lead {
             repeated: None,
             refused: false,
             odd: Vec::new(),
+            postponed: 0,
             hasty: 0,
             retries: 0,
             canceled: false,
@@ -70,10 +82,16 @@ pub(super) struct Ring {
     /// Which call the INVITE says it is.
     pub(super) call: Option<String>,
     pub(super) invited_us: i64,
-    /// The end of the last word that was heard.
-    pub(super) last_word_us: Option<i64>,
-    /// Whether it is over.
-    pub(super) is_over: bool,
+    pub(super) answered_us: Option<i64>,
+    pub(super) ended_us: Option<i64>,
+    /// The ends of the words that were heard, in order.
+    pub(super) words_us: Vec<i64>,
+}
+
+impl Ring {
+    pub(super) const fn is_over(&self) -> bool {
+        self.ended_us.is_some()
+    }
 }
 
 /// One request at the webhook receiver.
@@ -122,6 +140,12 @@ pub(super) struct CallRow {
     /// The INVITE was reported.
     pub(super) is_started: bool,
     pub(super) is_answered: bool,
+    pub(super) answered_us: Option<i64>,
+    pub(super) billed_minutes: Option<i64>,
+    /// There is a recording.
+    pub(super) is_recorded: bool,
+    /// There should be one, and the log says why there is none.
+    pub(super) recording_failed: bool,
     pub(super) ended_us: Option<i64>,
     pub(super) is_leased: bool,
     /// `call.ended` in the log of events.
@@ -149,6 +173,10 @@ pub(super) struct Left {
     /// Rows whose recording is gone.
     pub(super) missing_recordings: Vec<String>,
     pub(super) nodes: Vec<String>,
+    /// Entries of the stream that somebody read and nobody acknowledged.
+    pub(super) unacknowledged: Vec<String>,
+    /// Rooms in LiveKit.
+    pub(super) rooms: Vec<String>,
 }
 
 /// An entry of the lab's log, as far as it matters.
@@ -175,14 +203,15 @@ impl LabRecord {
         if self.caller != "product" || self.result == "unauthorized" {
             return None;
         }
-        let last_ms = self.heard.iter().map(|word| word.end_ms).max();
         let answered_us = self.answered_at.map(jiff::Timestamp::as_microsecond);
+        let heard = |us: i64| self.heard.iter().map(|word| us + word.end_ms * 1_000).collect();
         Some(Ring {
             number: self.number,
             call: self.talkif_call,
             invited_us: self.invited_at.as_microsecond(),
-            last_word_us: last_ms.zip(answered_us).map(|(ms, us)| us + ms * 1_000),
-            is_over: self.ended_at.is_some(),
+            answered_us,
+            ended_us: self.ended_at.map(jiff::Timestamp::as_microsecond),
+            words_us: answered_us.map(heard).unwrap_or_default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A seed gives the [`plan`] (what goes wrong, when) and the [`cast`] (who is called, who must
 //! not be). The [`world`] performs the plan on a real installation while the [`customer`] posts
-//! leads. When all is quiet, [`collect`] reads the phones' log, the receiver's log, the database
+//! leads; before that come a rolling restart and an [`outage`], in which nothing else is wrong. When all is quiet, [`collect`] reads the phones' log, the receiver's log, the database
 //! and the files into [`facts`], and [`checks`], which are pure, judge them. No check asks the
 //! product how it feels.
 //!
@@ -13,23 +13,27 @@ mod checks;
 mod collect;
 mod customer;
 mod facts;
+mod outage;
 mod plan;
 mod process;
 mod random;
 mod receiver;
 mod report;
+mod rooms;
 mod run;
+mod stream;
 mod tenant;
 mod world;
 
 use crate::demo::{Persona, Place, callable_now};
 use crate::interrupt::asked_to_stop;
-use crate::stack::{Binaries, Options, Stack};
+use crate::stack::{Binaries, MovableClocks, Options, Stack};
 use anyhow::{Context as _, Result, bail};
 use cast::Wave;
 use plan::Roughness;
 use report::Report;
 use run::Run;
+use std::path::PathBuf;
 use std::time::Instant;
 use tenant::Tenant;
 use world::World;
@@ -49,7 +53,7 @@ pub(crate) struct Args {
     /// Media nodes that race for the calls.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=world::MOST_NODES as i64))]
     nodes: u32,
-    /// Forty calls, every fault at least once: about a minute.
+    /// Forty calls, every fault at least once: some minutes.
     #[arg(long, conflicts_with_all = ["calls", "minutes"])]
     short: bool,
     /// Before things break, restart all nodes in good order, one after the other, in mid-call.
@@ -66,6 +70,8 @@ pub(crate) struct Args {
 struct Size {
     calls: usize,
     rolling: usize,
+    outage: outage::Size,
+    afterwards: usize,
     slots_per_node: usize,
     rough: Roughness,
 }
@@ -74,13 +80,23 @@ impl Args {
     fn size(&self) -> Size {
         let nodes = self.nodes as usize;
         let rolling = |calls| if self.rolling { calls } else { 0 };
+        let (clocks, livekit) = (self.clocks_can_be_set(), self.place.livekit);
         if self.short {
-            let rough = Roughness { nodes, window_ms: 25_000, peace_ms: 4_000, away_ms: 2_500 };
-            return Size { calls: 40, rolling: rolling(8), slots_per_node: 6, rough };
+            let rough =
+                Roughness { nodes, window_ms: 25_000, peace_ms: 4_000, away_ms: 2_500, clocks, livekit };
+            let outage = outage::Size { talking: 6, knocking: 3, away_ms: 20_000 };
+            return Size { calls: 40, rolling: rolling(8), outage, afterwards: 4, slots_per_node: 6, rough };
         }
         let window_ms = (self.minutes.max(0.1) * 60_000.0) as u64;
-        let rough = Roughness { nodes, window_ms, peace_ms: 20_000, away_ms: 30_000 };
-        Size { calls: self.calls as usize, rolling: rolling(40), slots_per_node: 12, rough }
+        let rough = Roughness { nodes, window_ms, peace_ms: 20_000, away_ms: 30_000, clocks, livekit };
+        let outage = outage::Size { talking: 12, knocking: 8, away_ms: 30_000 };
+        let calls = self.calls as usize;
+        Size { calls, rolling: rolling(40), outage, afterwards: 8, slots_per_node: 12, rough }
+    }
+
+    /// LiveKit believes no token of a node whose clock is off, so there the clocks stay right.
+    fn clocks_can_be_set(&self) -> bool {
+        !self.place.livekit && MovableClocks::find(PathBuf::new()).is_some()
     }
 }
 
@@ -90,6 +106,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let binaries = Binaries::find()?;
     let state = args.place.state("chaos").join(format!("{seed}-{}", std::process::id()));
+    let size = args.size();
     let options = Options {
         state: state.clone(),
         region: args.place.region,
@@ -97,10 +114,14 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         host: args.place.host,
         realistic_delays: false,
         always_lab: true,
-        slots: args.size().slots_per_node,
-        livekit: false,
+        slots: size.slots_per_node,
+        livekit: args.place.livekit,
+        clocks: MovableClocks::find(state.clone()).filter(|_| size.rough.clocks),
     };
     tell(&args, &format!("seed {seed}"));
+    if !size.rough.clocks && !args.place.livekit {
+        tell(&args, "libfaketime is not installed: no clock will jump");
+    }
     let stack = tokio::select! {
         started = Stack::start(options, &binaries) => started?,
         asked = asked_to_stop() => { asked?; bail!("interrupted") }
@@ -130,10 +151,14 @@ fn tell(args: &Args, text: &str) {
 async fn perform(stack: Stack, binaries: &Binaries, args: &Args, seed: u64) -> Result<Report> {
     let size = args.size();
     let slots = size.slots_per_node * args.nodes as usize;
-    let people = callable_now(&[Persona::Books], size.calls + size.rolling + slots * 3)?;
+    let away = size.outage.talking + size.outage.knocking;
+    let others = size.rolling + away + size.afterwards + slots * 3;
+    let people = callable_now(&[Persona::Books], size.calls + others)?;
     let callee = people.first().context("nobody to call")?.number.clone();
     let numbers: Vec<String> = people.into_iter().map(|person| person.number.as_str().to_owned()).collect();
     let (rolling, rest) = numbers.split_at(size.rolling);
+    let (away, rest) = rest.split_at(away);
+    let (afterwards, rest) = rest.split_at(size.afterwards);
     let (calls, spare) = rest.split_at(size.calls);
 
     let receiver = receiver::Receiver::start().await?;
@@ -142,7 +167,8 @@ async fn perform(stack: Stack, binaries: &Binaries, args: &Args, seed: u64) -> R
     let customer = customer::Customer::new(&stack.api_url, &tenant.key)?;
     let lab = stack.lab.as_ref().context("chaos calls the lab's phones")?.http.clone();
     let world = World::new(stack, receiver, binaries, args.nodes as usize).await?;
-    let mut run = Run { world, tenant, customer, lab, slots, leads: Vec::new() };
+    let outage = facts::Outage::default();
+    let mut run = Run { world, tenant, customer, lab, slots, leads: Vec::new(), outage };
 
     let say = |text: &str| tell(args, text);
     if !rolling.is_empty() {
@@ -153,6 +179,8 @@ async fn perform(stack: Stack, binaries: &Binaries, args: &Args, seed: u64) -> R
         run.answered(posting).await;
         run.quiet(true).await?;
     }
+    say("Postgres refuses connections, in mid-call");
+    run.outage(seed, size.outage, away).await?;
     let roles = cast::cast(seed, Wave::Chaos, calls, size.rough.window_ms);
     run.prepare(&roles).await?;
     let posting = run.post(&roles);
@@ -162,7 +190,8 @@ async fn perform(stack: Stack, binaries: &Binaries, args: &Args, seed: u64) -> R
     run.answered(posting).await;
     run.release_held().await?;
     run.quiet(true).await?;
-    say("all is quiet: are all slots free?");
+    say("all is quiet: is everything as it was?");
+    run.afterwards(seed, afterwards).await?;
     let ringing = run.ask_for_slots(spare).await?;
     let tally = run.world.tally.clone();
     let (mut facts, world) = run.facts(ringing).await?;
@@ -180,6 +209,7 @@ fn summary(
         ("requests repeated by the customer", facts.leads.iter().map(|lead| lead.retries).sum()),
         ("calls", facts.stored.calls.len()),
         ("calls that ended because a node was lost", lost(facts)),
+        ("recordings given up", facts.stored.calls.iter().filter(|call| call.recording_failed).count()),
         ("phones that rang", facts.rings.len()),
         ("webhooks received", facts.arrivals.len()),
     ];

@@ -19,6 +19,10 @@ pub(super) enum Part {
     Redis,
     /// The truth.
     Postgres,
+    /// Rooms, where calls go through LiveKit.
+    LiveKitServer,
+    /// The telephone side of LiveKit.
+    LiveKitSip,
     /// The AI vendors.
     Vendors,
     /// The customer's webhook receiver.
@@ -38,6 +42,14 @@ pub(super) enum Trouble {
     Emptied,
     /// Entries in the stream of calls that mean nothing.
     FilledWithJunk,
+    /// Somebody reads entries of the stream and dies before it has acknowledged them.
+    ReadByTheDead,
+    /// No file may grow beyond a size: the disk is full, for the log as well.
+    DiskFull,
+    /// The time of day jumps hours ahead, and back.
+    ClockAhead,
+    /// The time of day jumps hours back, and ahead again.
+    ClockBehind,
     /// The connection breaks in the middle of an answer.
     CutMidWord,
     /// A vendor refuses, stalls or talks nonsense.
@@ -61,6 +73,10 @@ impl Trouble {
             Self::PausedPastTheLease => "paused past the lease",
             Self::Emptied => "emptied",
             Self::FilledWithJunk => "stream filled with junk",
+            Self::ReadByTheDead => "stream read by one who dies",
+            Self::DiskFull => "disk full",
+            Self::ClockAhead => "clock hours ahead",
+            Self::ClockBehind => "clock hours behind",
             Self::CutMidWord => "connection cut mid-word",
             Self::Misbehaves => "refuses, stalls or talks nonsense",
             Self::Fails => "answers 500",
@@ -79,6 +95,8 @@ impl Part {
             Self::Host => "host".to_owned(),
             Self::Redis => "Redis".to_owned(),
             Self::Postgres => "Postgres".to_owned(),
+            Self::LiveKitServer => "livekit-server".to_owned(),
+            Self::LiveKitSip => "livekit-sip".to_owned(),
             Self::Vendors => "vendor".to_owned(),
             Self::Receiver => "webhook receiver".to_owned(),
         }
@@ -96,6 +114,10 @@ pub(super) struct Roughness {
     pub(super) peace_ms: u64,
     /// The longest time that a killed part stays away.
     pub(super) away_ms: u64,
+    /// Whether the nodes' clocks can be set.
+    pub(super) clocks: bool,
+    /// Whether calls go through LiveKit.
+    pub(super) livekit: bool,
 }
 
 /// One trouble of one part.
@@ -118,6 +140,9 @@ pub(super) fn plan(seed: u64, roughness: Roughness) -> Vec<Step> {
     let mut random = Random::new(seed);
     let mut parts: Vec<Part> = (0..roughness.nodes).map(Part::Node).collect();
     parts.extend([Part::Host, Part::Redis, Part::Postgres, Part::Vendors, Part::Receiver]);
+    if roughness.livekit {
+        parts.extend([Part::LiveKitServer, Part::LiveKitSip]);
+    }
     let mut steps: Vec<Step> =
         parts.into_iter().flat_map(|part| track(part, roughness, &mut random)).collect();
     steps.sort_by_key(|step| (step.at_ms, step.part));
@@ -127,7 +152,7 @@ pub(super) fn plan(seed: u64, roughness: Roughness) -> Vec<Step> {
 fn track(part: Part, roughness: Roughness, random: &mut Random) -> Vec<Step> {
     let (mut steps, mut at_ms, mut first_round) = (Vec::new(), 0, true);
     loop {
-        for trouble in random.shuffled(troubles_of(part)) {
+        for trouble in random.shuffled(&troubles_of(part, roughness.clocks)) {
             at_ms += random.between(roughness.peace_ms / 4, roughness.peace_ms);
             if !first_round && at_ms >= roughness.window_ms {
                 return steps;
@@ -140,16 +165,29 @@ fn track(part: Part, roughness: Roughness, random: &mut Random) -> Vec<Step> {
     }
 }
 
-const fn troubles_of(part: Part) -> &'static [Trouble] {
-    match part {
+fn troubles_of(part: Part, clocks: bool) -> Vec<Trouble> {
+    let mut troubles = match part {
         // The second node sleeps past its lease while the first, which takes over, is awake.
-        Part::Node(1) => &[Trouble::PausedPastTheLease, Trouble::Killed],
-        Part::Node(_) => &[Trouble::Killed, Trouble::Paused],
-        Part::Host | Part::Postgres => &[Trouble::Killed, Trouble::Paused],
-        Part::Redis => &[Trouble::Killed, Trouble::Paused, Trouble::Emptied, Trouble::FilledWithJunk],
-        Part::Vendors => &[Trouble::CutMidWord, Trouble::Misbehaves],
-        Part::Receiver => &[Trouble::Fails, Trouble::Hangs, Trouble::Slow, Trouble::Cuts],
+        Part::Node(1) => vec![Trouble::PausedPastTheLease, Trouble::Killed],
+        Part::Node(_) => vec![Trouble::Killed, Trouble::Paused, Trouble::DiskFull],
+        Part::Host | Part::Postgres => vec![Trouble::Killed, Trouble::Paused],
+        Part::LiveKitServer | Part::LiveKitSip => vec![Trouble::Killed],
+        Part::Redis => vec![
+            Trouble::Killed,
+            Trouble::Paused,
+            Trouble::Emptied,
+            Trouble::FilledWithJunk,
+            Trouble::ReadByTheDead,
+        ],
+        Part::Vendors => vec![Trouble::CutMidWord, Trouble::Misbehaves],
+        Part::Receiver => vec![Trouble::Fails, Trouble::Hangs, Trouble::Slow, Trouble::Cuts],
+    };
+    match part {
+        Part::Node(1) if clocks => troubles.push(Trouble::ClockAhead),
+        Part::Node(_) if clocks => troubles.push(Trouble::ClockBehind),
+        _ => {}
     }
+    troubles
 }
 
 /// A lease lasts 15 s, and janitors add 5 s of grace and up to 5 s until they look.
@@ -157,11 +195,14 @@ const PAST_THE_LEASE_MS: (u64, u64) = (26_000, 28_000);
 
 fn duration(part: Part, trouble: Trouble, roughness: Roughness, random: &mut Random) -> u64 {
     let (from, to) = match (part, trouble) {
+        (Part::LiveKitServer | Part::LiveKitSip, Trouble::Killed) => (500, roughness.away_ms.min(8_000)),
         (_, Trouble::Killed) => (500, roughness.away_ms),
         (Part::Node(_), Trouble::Paused) => (2_000, 6_000),
         (_, Trouble::Paused) => (1_000, 4_000),
         (_, Trouble::PausedPastTheLease) => PAST_THE_LEASE_MS,
-        (_, Trouble::Emptied | Trouble::FilledWithJunk) => (0, 0),
+        (_, Trouble::Emptied | Trouble::FilledWithJunk | Trouble::ReadByTheDead) => (0, 0),
+        // Long enough for calls to begin, to be recorded and to end under it.
+        (_, Trouble::DiskFull | Trouble::ClockAhead | Trouble::ClockBehind) => (5_000, 9_000),
         (Part::Vendors, _) => (3_000, 6_000),
         _ => (2_000, 5_000),
     };
@@ -173,7 +214,14 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    const ROUGH: Roughness = Roughness { nodes: 2, window_ms: 60_000, peace_ms: 6_000, away_ms: 5_000 };
+    const ROUGH: Roughness = Roughness {
+        nodes: 2,
+        window_ms: 60_000,
+        peace_ms: 6_000,
+        away_ms: 5_000,
+        clocks: true,
+        livekit: true,
+    };
 
     #[test]
     fn the_same_seed_gives_the_same_plan() {
@@ -188,9 +236,10 @@ mod tests {
             let seen: BTreeSet<(Part, Trouble)> =
                 steps.iter().map(|step| (step.part, step.trouble)).collect();
             let parts = [Part::Node(0), Part::Node(1), Part::Host, Part::Redis, Part::Postgres];
-            for part in parts.into_iter().chain([Part::Vendors, Part::Receiver]) {
-                for trouble in troubles_of(part) {
-                    assert!(seen.contains(&(part, *trouble)), "seed {seed}: {part:?} {trouble:?}");
+            let others = [Part::Vendors, Part::Receiver, Part::LiveKitServer, Part::LiveKitSip];
+            for part in parts.into_iter().chain(others) {
+                for trouble in troubles_of(part, true) {
+                    assert!(seen.contains(&(part, trouble)), "seed {seed}: {part:?} {trouble:?}");
                 }
             }
         }
@@ -220,5 +269,12 @@ mod tests {
     fn a_pause_past_the_lease_outlasts_lease_grace_and_a_round_of_the_janitor() {
         let long = plan(5, ROUGH).into_iter().filter(|step| step.trouble == Trouble::PausedPastTheLease);
         assert!(long.into_iter().all(|step| step.lasts_ms >= 25_000));
+    }
+    #[test]
+    fn where_clocks_cannot_be_set_and_calls_go_directly_nothing_of_that_kind_is_planned() {
+        for step in plan(7, Roughness { clocks: false, livekit: false, ..ROUGH }) {
+            assert!(!matches!(step.part, Part::LiveKitServer | Part::LiveKitSip), "{step:?}");
+            assert!(!matches!(step.trouble, Trouble::ClockAhead | Trouble::ClockBehind), "{step:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Processes by the kernel's books, and signals to them.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -81,6 +81,20 @@ pub(super) fn signal(pids: &[u32], signal: &str) -> Result<()> {
         .args(["-c", r#"kill -s "$@" 2>/dev/null"#, "signal", signal])
         .args(words)
         .status()?;
+    Ok(())
+}
+
+/// The size beyond which none of the processes' files may grow; `None` lifts the limit. A write
+/// beyond it fails, as on a full disk.
+pub(super) fn limit_files(pids: &[u32], bytes: Option<u64>) -> Result<()> {
+    let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+    for pid in pids {
+        let mut prlimit = Command::new("prlimit");
+        // The soft limit alone: only that may be raised again by anybody.
+        prlimit.arg("--pid").arg(pid.to_string()).arg(format!("--fsize={limit}:"));
+        // One that has ended meanwhile is no error.
+        let _status = prlimit.stderr(std::process::Stdio::null()).status().context("prlimit")?;
+    }
     Ok(())
 }
 

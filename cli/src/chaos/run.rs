@@ -1,9 +1,11 @@
 //! One run, from the first lead to the last question.
 
-use super::cast::{Kind, Role, Wave};
+use super::cast::{self, Kind, Role, Wave};
 use super::collect;
 use super::customer::Customer;
-use super::facts::{Facts, Lead, Left};
+use super::facts::{Facts, Lead, Left, Outage, Ring};
+use super::rooms;
+use super::stream::CallStream;
 use super::tenant::{FLOW, QUIET_FLOW, RINGING_FLOW, Tenant};
 use super::world::World;
 use crate::demo::Persona;
@@ -18,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const QUIET_WITHIN: Duration = Duration::from_secs(300);
 /// A node searches for leftovers when it starts.
 const TIDY_WITHIN: Duration = Duration::from_secs(60);
+/// Longer than the dialers leave a silent reader its entries, and LiveKit an empty room.
+const LEFT_WITHIN: Duration = Duration::from_secs(60);
 /// How long the phones of the question about slots ring, at most; longer from try to try.
 const RINGS: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
 
@@ -29,6 +33,7 @@ pub(super) struct Run {
     pub(super) lab: String,
     pub(super) slots: usize,
     pub(super) leads: Vec<Lead>,
+    pub(super) outage: Outage,
 }
 
 /// Leads on their way.
@@ -107,7 +112,7 @@ impl Run {
 
     async fn is_quiet(&self) -> Result<bool> {
         let (calls, deliveries) = collect::busy(self.tenant.db()).await?;
-        Ok(calls == 0 && deliveries == 0 && collect::rings(&self.lab).await?.iter().all(|ring| ring.is_over))
+        Ok(calls == 0 && deliveries == 0 && collect::rings(&self.lab).await?.iter().all(Ring::is_over))
     }
 
     /// As many leads as there are slots: do as many phones ring at once? Who is slow gets another
@@ -135,8 +140,8 @@ impl Run {
         while begun.elapsed() < ring && most < numbers.len() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let rings = collect::rings(&self.lab).await?;
-            most =
-                most.max(rings.iter().filter(|ring| !ring.is_over && numbers.contains(&ring.number)).count());
+            most = most
+                .max(rings.iter().filter(|ring| !ring.is_over() && numbers.contains(&ring.number)).count());
         }
         self.leads.extend(posting.join_all().await);
         Ok(most)
@@ -146,6 +151,8 @@ impl Run {
     pub(super) async fn facts(mut self, ringing: usize) -> Result<(Facts, World)> {
         let stored = collect::stored(self.tenant.db()).await?;
         let (rings, arrivals) = (collect::rings(&self.lab).await?, self.world.receiver.arrivals());
+        let unacknowledged = self.unacknowledged().await?;
+        let rooms = self.rooms().await?;
         self.world.stop_nodes().await?;
         let files = self.days_later().await?;
         let left = Left {
@@ -154,14 +161,53 @@ impl Run {
             missing_recordings: files.missing,
             nodes: collect::nodes(self.tenant.db()).await?,
             fallen: self.world.fallen.clone(),
+            unacknowledged,
+            rooms,
             ..Left::default()
         };
         let slots = (ringing, self.slots);
-        Ok((Facts { leads: self.leads, rings, arrivals, stored, left, slots }, self.world))
+        let outage = self.outage;
+        Ok((Facts { leads: self.leads, rings, arrivals, stored, left, slots, outage }, self.world))
     }
 }
 
 impl Run {
+    /// Leads that are held to their end when everything runs again.
+    pub(super) async fn afterwards(&mut self, seed: u64, numbers: &[String]) -> Result<()> {
+        let roles = cast::cast(seed, Wave::Afterwards, numbers, 1_000);
+        self.prepare(&roles).await?;
+        let posting = self.post(&roles);
+        self.answered(posting).await;
+        self.quiet(true).await
+    }
+
+    /// What is left in the stream although its readers count as dead.
+    async fn unacknowledged(&self) -> Result<Vec<String>> {
+        let (stack, begun) = (&self.world.stack, Instant::now());
+        let mut stream = CallStream::open(&stack.redis_url, stack.options().region).await?;
+        loop {
+            let left = stream.unacknowledged().await?;
+            if left.is_empty() || begun.elapsed() > LEFT_WITHIN {
+                return Ok(left.into_iter().map(|(id, reader)| format!("{id} of {reader}")).collect());
+            }
+            stream.age(&left).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// The rooms that LiveKit still has when nobody calls any more.
+    async fn rooms(&self) -> Result<Vec<String>> {
+        let Some(livekit) = self.world.stack.livekit() else { return Ok(Vec::new()) };
+        let begun = Instant::now();
+        loop {
+            let left = rooms::all(livekit).await?;
+            if left.is_empty() || begun.elapsed() > LEFT_WITHIN {
+                return Ok(left);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// What is left of recordings after a node has searched for leftovers that are days old.
     async fn days_later(&mut self) -> Result<collect::Recordings> {
         let folder = self.world.stack.recordings.clone();

@@ -3,11 +3,13 @@
 use super::plan::{Part, Step, Trouble};
 use super::process::{self, Process as Seen};
 use super::receiver::{Mood, Receiver};
+use super::stream::CallStream;
 use crate::stack::{Binaries, Process, Stack};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use talkif_embedded::LiveKitPart;
 use tokio::time::Instant;
 
 /// A node that was told to stop may go on with its calls for so long.
@@ -17,7 +19,11 @@ const READY: Duration = Duration::from_secs(120);
 const FURTHER: [(&str, &str); 2] = [("node-2", "20000-24999"), ("node-3", "25000-29999")];
 /// The most nodes of a run.
 pub(super) const MOST_NODES: usize = FURTHER.len() + 1;
-const JUNK: usize = 2_000;
+/// Two seconds of a recording.
+const FULL_AT: u64 = 64 * 1024;
+/// The calling window is hours away from any of these.
+const AHEAD_S: i64 = 7 * 3_600;
+const BEHIND_S: i64 = -3 * 3_600;
 
 /// The running installation.
 pub(super) struct World {
@@ -82,15 +88,19 @@ impl World {
 
     async fn begin(&mut self, step: Step) -> Result<()> {
         match step.trouble {
-            Trouble::Killed => process::signal(&self.pids(step.part)?, "KILL"),
+            Trouble::Killed => self.kill(step.part),
             Trouble::Paused | Trouble::PausedPastTheLease => {
                 let pids = self.pids(step.part)?;
                 process::signal(&pids, "STOP")?;
                 self.frozen.insert(step.part, pids);
                 Ok(())
             }
-            Trouble::Emptied => self.empty().await,
-            Trouble::FilledWithJunk => self.fill().await,
+            Trouble::Emptied => self.stream().await?.empty().await,
+            Trouble::FilledWithJunk => self.stream().await?.fill().await,
+            Trouble::ReadByTheDead => self.stream().await?.read_and_die().await,
+            Trouble::DiskFull => process::limit_files(&self.pids(step.part)?, Some(FULL_AT)),
+            Trouble::ClockAhead => self.set_clock(step.part, AHEAD_S),
+            Trouble::ClockBehind => self.set_clock(step.part, BEHIND_S),
             Trouble::CutMidWord | Trouble::Misbehaves => self.vendors(orders(step)).await,
             Trouble::Fails => self.mood(Mood::Fails),
             Trouble::Hangs => self.mood(Mood::Hangs),
@@ -105,30 +115,61 @@ impl World {
             Trouble::Paused | Trouble::PausedPastTheLease => {
                 process::signal(&self.frozen.remove(&step.part).unwrap_or_default(), "CONT")
             }
-            Trouble::Emptied | Trouble::FilledWithJunk => Ok(()),
+            Trouble::Emptied | Trouble::FilledWithJunk | Trouble::ReadByTheDead => Ok(()),
+            Trouble::DiskFull => process::limit_files(&self.pids(step.part)?, None),
+            Trouble::ClockAhead | Trouble::ClockBehind => self.set_clock(step.part, 0),
             Trouble::CutMidWord | Trouble::Misbehaves => self.vendors(json!([])).await,
             Trouble::Fails | Trouble::Hangs | Trouble::Slow | Trouble::Cuts => self.mood(Mood::Well),
         }
     }
 
+    /// Without any ceremony.
+    fn kill(&mut self, part: Part) -> Result<()> {
+        if let Some(part) = of_livekit(part) {
+            self.stack.livekit_mut().context("LiveKit is not ours")?.kill(part);
+            return Ok(());
+        }
+        process::signal(&self.pids(part)?, "KILL")
+    }
+
+    /// The disk of every node is full, or has room again.
+    pub(super) fn fill_disks(&mut self, full: bool) -> Result<()> {
+        for index in 0..=self.further.len() {
+            process::limit_files(&self.pids(Part::Node(index))?, full.then_some(FULL_AT))?;
+        }
+        Ok(())
+    }
+
+    fn set_clock(&self, part: Part, ahead_s: i64) -> Result<()> {
+        let Part::Node(index) = part else { bail!("only nodes have clocks of their own") };
+        let name = index.checked_sub(1).map_or(Ok("node"), |further| {
+            FURTHER.get(further).map(|(name, _)| *name).context("no such node")
+        })?;
+        self.stack.options().clocks.as_ref().context("the clocks cannot be set")?.set(name, ahead_s)
+    }
+
     /// The program of a part, with its own processes.
-    fn pids(&mut self, part: Part) -> Result<Vec<u32>> {
+    pub(super) fn pids(&mut self, part: Part) -> Result<Vec<u32>> {
         let shell = match part {
             Part::Node(index) => self.node(index)?.pid(),
             Part::Host => self.stack.edge_mut().pid(),
             Part::Redis => self.stack.redis_mut().map(|redis| redis.supervisor_pid()),
             Part::Postgres => self.stack.postgres_mut().map(|postgres| postgres.supervisor_pid()),
-            Part::Vendors | Part::Receiver => None,
+            Part::Vendors | Part::Receiver | Part::LiveKitServer | Part::LiveKitSip => None,
         };
         process::program_under(shell.context("it is not ours, or has ended")?)
     }
 
-    async fn restart(&mut self, part: Part) -> Result<()> {
+    pub(super) async fn restart(&mut self, part: Part) -> Result<()> {
         match part {
             Part::Node(index) => self.node(index)?.restart().await?,
             Part::Host => self.stack.edge_mut().restart().await?,
             Part::Redis => self.stack.redis_mut().context("Redis is not ours")?.restart().await?,
             Part::Postgres => self.stack.postgres_mut().context("Postgres is not ours")?.restart().await?,
+            Part::LiveKitServer | Part::LiveKitSip => {
+                let livekit = self.stack.livekit_mut().context("LiveKit is not ours")?;
+                livekit.restart(of_livekit(part).context("no part of LiveKit")?).await?;
+            }
             Part::Vendors | Part::Receiver => {}
         }
         self.look();
@@ -142,27 +183,8 @@ impl World {
         }
     }
 
-    async fn redis(&self) -> Result<redis::aio::MultiplexedConnection> {
-        Ok(redis::Client::open(self.stack.redis_url.as_str())?.get_multiplexed_async_connection().await?)
-    }
-
-    async fn empty(&self) -> Result<()> {
-        Ok(redis::cmd("FLUSHALL").query_async(&mut self.redis().await?).await?)
-    }
-
-    /// Entries without a call, with a call that is no id, and with one that nobody knows.
-    async fn fill(&self) -> Result<()> {
-        let stream = format!("talkif:{}:calls", self.stack.options().region);
-        let mut pipe = redis::pipe();
-        for index in 0..JUNK {
-            let (field, value) = match index % 3 {
-                0 => ("junk", "\u{0}\u{1}".repeat(100)),
-                1 => ("call_id", "no id at all".to_owned()),
-                _ => ("call_id", format!("00000000-0000-7000-8000-{index:012}")),
-            };
-            pipe.cmd("XADD").arg(&stream).arg("*").arg(field).arg(value).ignore();
-        }
-        Ok(pipe.query_async(&mut self.redis().await?).await?)
+    async fn stream(&self) -> Result<CallStream> {
+        CallStream::open(&self.stack.redis_url, self.stack.options().region).await
     }
 
     async fn vendors(&self, orders: Value) -> Result<()> {
@@ -209,6 +231,13 @@ impl World {
         }
         edge.answers(&health, READY).await?;
         self.fallen.extend(fallen);
+        // It was not pushed any more, so it would have no reason to be gone.
+        self.fallen.extend(
+            self.stack
+                .livekit_mut()
+                .and_then(|livekit| livekit.check().err())
+                .map(|error| format!("{error:#}")),
+        );
         self.look();
         Ok(())
     }
@@ -242,6 +271,14 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+}
+
+const fn of_livekit(part: Part) -> Option<LiveKitPart> {
+    match part {
+        Part::LiveKitServer => Some(LiveKitPart::Server),
+        Part::LiveKitSip => Some(LiveKitPart::Sip),
+        _ => None,
     }
 }
 

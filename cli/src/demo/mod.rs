@@ -90,6 +90,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         always_lab: true,
         slots: args.total().max(10),
         livekit: args.place.livekit,
+        clocks: None,
     };
     let view = view::View::new(args.json);
     let telephony = if args.place.livekit { "LiveKit, " } else { "" };

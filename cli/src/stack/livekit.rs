@@ -28,14 +28,15 @@ pub(super) struct Line {
 
 impl Line {
     /// What the environment names, or a private pair with its files in `folder`.
-    pub(super) async fn start(folder: &Path) -> Result<Self> {
+    /// `webhook` is the node's; servers of somebody else are told by whoever runs them.
+    pub(super) async fn start(folder: &Path, webhook: &str) -> Result<Self> {
         if let Some(address) = named()? {
             return Ok(Self { address, servers: None });
         }
         if !LiveKit::is_built() {
             eprintln!("building livekit-server and livekit-sip from source, once: this takes minutes");
         }
-        let servers = LiveKit::start(folder, None).await?;
+        let servers = LiveKit::start(folder, Some(webhook)).await?;
         let address = LiveKitAddress {
             url: servers.url(),
             api_key: servers.api_key().to_owned(),
@@ -43,6 +44,11 @@ impl Line {
             sip: servers.sip().to_string(),
         };
         Ok(Self { address, servers: Some(servers) })
+    }
+
+    /// The servers, where they are ours.
+    pub(super) const fn servers(&mut self) -> Option<&mut LiveKit> {
+        self.servers.as_mut()
     }
 
     pub(super) fn check(&mut self) -> Result<()> {

@@ -6,6 +6,7 @@
 //! stores.
 
 mod binaries;
+mod clocks;
 mod edge;
 mod lab;
 mod livekit;
@@ -16,6 +17,7 @@ mod secrets;
 mod stores;
 
 pub(crate) use binaries::Binaries;
+pub(crate) use clocks::MovableClocks;
 pub(crate) use lab::{Lab, TRUNK_PASSWORD, TRUNK_USER};
 pub(crate) use process::Process;
 pub(crate) use secrets::Secrets;
@@ -23,7 +25,8 @@ pub(crate) use secrets::Secrets;
 use anyhow::{Context as _, Result, bail};
 use edge::start_edge;
 use lab::{start_lab, vendors_are_configured};
-use livekit::{Line, LiveKitAddress};
+use livekit::Line;
+pub(crate) use livekit::LiveKitAddress;
 use lock::RunLock;
 use node::NodeLaunch;
 use std::path::PathBuf;
@@ -66,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) slots: usize,
     /// Whether calls go through LiveKit.
     pub(crate) livekit: bool,
+    /// Sets the nodes' clocks; `None` leaves them the machine's.
+    pub(crate) clocks: Option<MovableClocks>,
 }
 
 /// A running region.
@@ -124,7 +129,10 @@ impl Stack {
         let artifacts = free_port().await?;
         let (edge, api_url) = start_edge(binaries, &options, &logs, &stores, &secrets, artifacts).await?;
         let livekit = match options.livekit {
-            true => Some(Line::start(&options.state.join("livekit")).await?),
+            true => {
+                let webhook = format!("http://127.0.0.1:{artifacts}/livekit/webhook");
+                Some(Line::start(&options.state.join("livekit"), &webhook).await?)
+            }
             false => None,
         };
         let sip = match &livekit {
@@ -171,6 +179,11 @@ impl Stack {
     /// The LiveKit between the node and the telephones, where there is one.
     pub(crate) fn livekit(&self) -> Option<&LiveKitAddress> {
         self.livekit.as_ref().map(|line| &line.address)
+    }
+
+    /// The private pair of LiveKit servers, if there is one and it is ours.
+    pub(crate) fn livekit_mut(&mut self) -> Option<&mut talkif_embedded::LiveKit> {
+        self.livekit.as_mut()?.servers()
     }
 
     /// Starts a further node of the same region; whoever asked stops it, before the stack.

@@ -52,6 +52,9 @@ impl NodeLaunch<'_> {
                 .env("LIVEKIT_API_KEY", &livekit.api_key)
                 .env("LIVEKIT_API_SECRET", &livekit.api_secret),
         };
+        if let Some(clocks) = &options.clocks {
+            clocks.lend(self.name, &mut command)?;
+        }
         if let Some(ports) = self.rtp_ports {
             command.env("RTP_PORTS", ports);
         }

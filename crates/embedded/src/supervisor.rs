@@ -19,7 +19,11 @@ use std::time::{Duration, Instant};
 /// pipe asks for the end and says how many seconds it may take; closing the pipe before that
 /// cuts this short. A pipe that is closed without a number gives five seconds. (`$$` is the outer
 /// shell, which is there as long as the process is.)
+///
+/// A limit on the size of files (`ulimit -f`) fails the write, as a full disk does; the signal that
+/// would end the process is ignored.
 const SCRIPT: &str = r#"
+trap '' XFSZ
 scratch=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &

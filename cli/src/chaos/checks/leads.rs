@@ -140,10 +140,15 @@ fn leases(facts: &Facts) -> Check {
 }
 
 fn uncut(facts: &Facts) -> Check {
-    let rolling: BTreeSet<&str> =
-        accepted(facts).filter(|(lead, _)| lead.wave == Wave::Rolling).map(|(_, id)| id).collect();
-    let calls = facts.stored.calls.iter().filter(|call| rolling.contains(call.lead.as_str()));
-    Check::every("calls not cut by a rolling restart", calls, |call: &&CallRow| {
+    ended_naturally("calls not cut by a rolling restart", facts, &[Wave::Rolling])
+}
+
+/// Nobody cut the calls of these waves.
+pub(super) fn ended_naturally(name: &'static str, facts: &Facts, waves: &[Wave]) -> Check {
+    let of_waves = accepted(facts).filter(|(lead, _)| waves.contains(&lead.wave));
+    let leads: BTreeSet<&str> = of_waves.map(|(_, id)| id).collect();
+    let calls = facts.stored.calls.iter().filter(|call| leads.contains(call.lead.as_str()));
+    Check::every(name, calls, |call: &&CallRow| {
         let reason = call.end_reason.as_deref().unwrap_or("none");
         complaint(!NATURAL_ENDS.contains(&reason), || format!("{}: {reason}", call.id))
     })

@@ -8,6 +8,8 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     vec![
         slots(facts),
         Check::none("processes that ended by themselves", left.fallen.iter().cloned()),
+        Check::none("entries of the stream unacknowledged", left.unacknowledged.iter().cloned()),
+        Check::none("rooms left in LiveKit", left.rooms.iter().cloned()),
         Check::none("nodes still on record", left.nodes.iter().cloned()),
         Check::none("processes left behind", left.processes.iter().cloned()),
         Check::none("unfinished recordings left behind", left.unfinished_files.iter().cloned()),

@@ -5,9 +5,12 @@
 
 mod leads;
 mod leftovers;
+mod outage;
 mod phones;
+mod recordings;
 #[cfg(test)]
 mod tests;
+mod times;
 mod webhooks;
 
 use super::facts::Facts;
@@ -57,8 +60,15 @@ impl Check {
 
 /// All rules.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
-    let groups =
-        [leads::checks(facts), phones::checks(facts), webhooks::checks(facts), leftovers::checks(facts)];
+    let groups = [
+        leads::checks(facts),
+        phones::checks(facts),
+        outage::checks(facts),
+        times::checks(facts),
+        recordings::checks(facts),
+        webhooks::checks(facts),
+        leftovers::checks(facts),
+    ];
     groups.into_iter().flatten().collect()
 }
 

@@ -91,16 +91,16 @@ fn not_after(facts: &Facts) -> Check {
 }
 
 fn mute(facts: &Facts) -> Check {
-    let spoken = facts.rings.iter().filter(|ring| ring.last_word_us.is_some());
+    let spoken = facts.rings.iter().filter(|ring| !ring.words_us.is_empty());
     Check::every(
         "calls in which nobody spoke after the end",
         spoken,
-        after_the_end(facts, |ring| ring.last_word_us),
+        after_the_end(facts, |ring| ring.words_us.last().copied()),
     )
 }
 
 fn down(facts: &Facts) -> Check {
     Check::every("phones that were hung up", &facts.rings, |ring| {
-        complaint(!ring.is_over, || format!("{}: still up", name(ring)))
+        complaint(!ring.is_over(), || format!("{}: still up", name(ring)))
     })
 }

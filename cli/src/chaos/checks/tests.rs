@@ -1,5 +1,5 @@
 use super::super::cast::{Kind, Wave};
-use super::super::facts::{Arrival, CallRow, DeliveryRow, Facts, Lead, LeadRow, Left, Ring, Stored};
+use super::super::facts::{Arrival, CallRow, DeliveryRow, Facts, Lead, LeadRow, Left, Outage, Ring, Stored};
 use super::all;
 use std::collections::BTreeSet;
 
@@ -12,6 +12,7 @@ fn lead(number: &str, kind: Kind, wave: Wave, accepted: Option<&str>) -> Lead {
         repeated: accepted.map(str::to_owned),
         refused: accepted.is_none(),
         odd: Vec::new(),
+        postponed: 0,
         hasty: 0,
         retries: 0,
         canceled: false,
@@ -30,6 +31,10 @@ fn call(id: &str, lead: &str, number: &str) -> CallRow {
         is_dialed: true,
         is_started: true,
         is_answered: true,
+        answered_us: Some(3_000_000),
+        billed_minutes: Some(1),
+        is_recorded: true,
+        recording_failed: false,
         ended_us: Some(60_000_000),
         is_leased: false,
         endings: 1,
@@ -41,8 +46,9 @@ fn ring(call: &str, number: &str) -> Ring {
         number: number.to_owned(),
         call: Some(call.to_owned()),
         invited_us: 1_000_000,
-        last_word_us: Some(59_000_000),
-        is_over: true,
+        answered_us: Some(3_000_000),
+        ended_us: Some(60_000_000),
+        words_us: vec![5_000_000, 30_000_000, 59_000_000],
     }
 }
 
@@ -55,37 +61,46 @@ fn arrival(call: &str, event: &str) -> Arrival {
 
 const EVENTS: [&str; 4] = ["lead.created", "call.started", "call.answered", "outcome.booked"];
 
-/// Two calls, one in each wave, and a lead that was refused.
+/// A call in each wave, and a lead that was refused.
 fn fine() -> Facts {
     let leads = vec![
         lead("+1", Kind::Callable, Wave::Rolling, Some("lead_1")),
         lead("+2", Kind::Callable, Wave::Chaos, Some("lead_2")),
         lead("+3", Kind::NoConsent, Wave::Chaos, None),
+        lead("+4", Kind::Callable, Wave::Talking, Some("lead_4")),
+        Lead { postponed: 3, ..lead("+5", Kind::Callable, Wave::Knocking, Some("lead_5")) },
+        lead("+6", Kind::Callable, Wave::Afterwards, Some("lead_6")),
     ];
+    let called = [1, 2, 4, 5, 6];
     let row = |id: &str, number: &str| LeadRow {
         id: id.to_owned(),
         number: number.to_owned(),
         state: "reached".to_owned(),
     };
     let arrivals: Vec<Arrival> =
-        ["call_1", "call_2"].iter().flat_map(|call| EVENTS.map(|event| arrival(call, event))).collect();
+        called.iter().flat_map(|n| EVENTS.map(|event| arrival(&format!("call_{n}"), event))).collect();
     let delivery = |arrival: &Arrival| DeliveryRow {
         event_id: arrival.id.clone(),
         event: arrival.event.clone(),
         state: "delivered".to_owned(),
         is_leased: false,
     };
+    let mut calls: Vec<CallRow> =
+        called.iter().map(|n| call(&format!("call_{n}"), &format!("lead_{n}"), &format!("+{n}"))).collect();
+    // The disk was full in the middle of this one.
+    (calls[2].is_recorded, calls[2].recording_failed) = (false, true);
     Facts {
         leads,
-        rings: vec![ring("call_1", "+1"), ring("call_2", "+2")],
+        rings: called.iter().map(|n| ring(&format!("call_{n}"), &format!("+{n}"))).collect(),
         stored: Stored {
-            leads: vec![row("lead_1", "+1"), row("lead_2", "+2")],
-            calls: vec![call("call_1", "lead_1", "+1"), call("call_2", "lead_2", "+2")],
+            leads: called.iter().map(|n| row(&format!("lead_{n}"), &format!("+{n}"))).collect(),
+            calls,
             deliveries: arrivals.iter().map(delivery).collect(),
         },
         arrivals,
         left: Left::default(),
         slots: (4, 4),
+        outage: Outage { gone_us: 20_000_000, back_us: 50_000_000 },
     }
 }
 
@@ -132,8 +147,8 @@ const BREAKAGES: &[Breakage] = &[
     ("numbers rung once an attempt at most", |facts| facts.rings.push(ring("call_9", "+1"))),
     ("phones that must not ring", |facts| facts.rings.push(ring("call_9", "+3"))),
     ("rings before their call had ended", |facts| facts.rings[0].invited_us = 63_000_000),
-    ("calls in which nobody spoke after the end", |facts| facts.rings[0].last_word_us = Some(63_000_000)),
-    ("phones that were hung up", |facts| facts.rings[0].is_over = false),
+    ("calls in which nobody spoke after the end", |facts| facts.rings[0].words_us.push(63_000_000)),
+    ("phones that were hung up", |facts| facts.rings[0].ended_us = None),
     ("webhooks whose signature verifies", |facts| facts.arrivals[3].verified = false),
     ("webhooks whose signature verifies", |facts| facts.arrivals.clear()),
     ("events whose repeats are the same", |facts| {
@@ -148,6 +163,37 @@ const BREAKAGES: &[Breakage] = &[
     }),
     ("happenings that were told", |facts| drop(facts.arrivals.remove(0))),
     ("happenings that were told", |facts| drop(facts.arrivals.remove(7))),
+    ("phones that the agent spoke to without Postgres", |facts| {
+        facts.rings[2].words_us = vec![5_000_000, 51_000_000]
+    }),
+    ("phones that the agent spoke to without Postgres", |facts| facts.rings.clear()),
+    ("calls not cut while Postgres was away", |facts| {
+        facts.stored.calls[2].end_reason = Some("agent_crashed".to_owned());
+    }),
+    ("calls not cut while Postgres was away", |facts| {
+        facts.stored.calls[3].end_reason = Some("agent_crashed".to_owned());
+    }),
+    ("leads told to come again without Postgres", |facts| facts.leads[4].postponed = 0),
+    ("leads told to come again without Postgres", |facts| drop(facts.leads.remove(4))),
+    ("calls answered when the phones say so", |facts| {
+        facts.stored.calls[0].answered_us = Some(3_600_000_000);
+    }),
+    ("bills for no longer than the call", |facts| facts.stored.calls[1].billed_minutes = Some(60)),
+    ("calls taken for stuck", |facts| {
+        facts.stored.calls[1].end_reason = Some("reconciled".to_owned());
+    }),
+    ("conversations recorded, or with the reason", |facts| facts.stored.calls[1].is_recorded = false),
+    ("recordings given up on a full disk", |facts| facts.stored.calls[2].recording_failed = false),
+    ("recordings given up on a full disk", |facts| facts.stored.calls[2].is_recorded = true),
+    ("calls held and recorded after it all", |facts| {
+        facts.stored.calls[4].end_reason = Some("telephony_error".to_owned());
+    }),
+    ("calls held and recorded after it all", |facts| {
+        facts.stored.calls[4].is_recorded = false;
+        facts.stored.calls[4].recording_failed = true;
+    }),
+    ("entries of the stream unacknowledged", |facts| facts.left.unacknowledged.push("1-0".to_owned())),
+    ("rooms left in LiveKit", |facts| facts.left.rooms.push("talkif-eu-west-out-call_1".to_owned())),
     ("deliveries that arrived and are marked so", |facts| drop(facts.arrivals.remove(2))),
     ("deliveries that arrived and are marked so", |facts| {
         facts.stored.deliveries[0].state = "dead".to_owned()
@@ -201,5 +247,13 @@ fn a_canceled_lead_ends_its_call_without_a_dialer() {
     let mut facts = fine();
     let canceled = CallRow { status: "canceled".to_owned(), endings: 0, ..facts.stored.calls[1].clone() };
     facts.stored.calls[1] = canceled;
+    assert!(all(&facts).iter().all(super::Check::holds));
+}
+
+#[test]
+fn a_recording_may_fail_while_things_break() {
+    let mut facts = fine();
+    facts.stored.calls[1].is_recorded = false;
+    facts.stored.calls[1].recording_failed = true;
     assert!(all(&facts).iter().all(super::Check::holds));
 }
