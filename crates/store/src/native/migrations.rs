@@ -19,6 +19,7 @@ const REGION: &[Source] = &[
     (1, "region", include_str!("../../../../migrations/region/0001_region.sql")),
     (2, "endpoint limit", include_str!("../../../../migrations/region/0002_endpoint_limit.sql")),
     (3, "durable node", include_str!("../../../../migrations/region/0003_durable_node.sql")),
+    (4, "transferred", include_str!("../../../../migrations/region/0004_transferred.sql")),
     (5, "deliveries leased", include_str!("../../../../migrations/region/0005_deliveries_leased.sql")),
 ];
 
