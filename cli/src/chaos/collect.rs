@@ -14,7 +14,7 @@ const LEADS: Statement =
 const CALLS: Statement = Statement {
     name: "chaos.calls",
     sql: "
-select c.id::text, c.lead_id::text, c.to_number, c.attempt_no, c.status, c.end_reason, c.outcome,
+select c.id::text, c.lead_id::text, c.to_number, c.attempt_no, c.status, c.end_reason, c.failure_detail, c.outcome,
        c.dialed_at is not null as dialed, c.sip_call_id is not null as started,
        c.answered_at is not null as answered, c.billed_minutes,
        (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us,
@@ -94,6 +94,7 @@ fn call(row: &Row) -> Result<CallRow, DbError> {
         attempt: row.int("attempt_no")?,
         status: row.text("status")?,
         end_reason: row.opt_text("end_reason")?,
+        failure_detail: row.opt_text("failure_detail")?,
         outcome: row.opt_text("outcome")?,
         is_dialed: row.bool("dialed")?,
         is_started: row.bool("started")?,

@@ -134,6 +134,7 @@ pub(super) struct CallRow {
     pub(super) attempt: i64,
     pub(super) status: String,
     pub(super) end_reason: Option<String>,
+    pub(super) failure_detail: Option<String>,
     pub(super) outcome: Option<String>,
     /// The INVITE was allowed.
     pub(super) is_dialed: bool,

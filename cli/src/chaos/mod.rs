@@ -209,6 +209,10 @@ fn summary(
         ("requests repeated by the customer", facts.leads.iter().map(|lead| lead.retries).sum()),
         ("calls", facts.stored.calls.len()),
         ("calls that ended because a node was lost", lost(facts)),
+        (
+            "calls whose voice came too late",
+            facts.stored.calls.iter().filter(|call| checks::fell_silent(call)).count(),
+        ),
         ("recordings given up", facts.stored.calls.iter().filter(|call| call.recording_failed).count()),
         ("phones that rang", facts.rings.len()),
         ("webhooks received", facts.arrivals.len()),

@@ -13,6 +13,8 @@ mod tests;
 mod times;
 mod webhooks;
 
+pub(super) use leads::fell_silent;
+
 use super::facts::Facts;
 use serde::Serialize;
 

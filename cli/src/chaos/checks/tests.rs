@@ -27,6 +27,7 @@ fn call(id: &str, lead: &str, number: &str) -> CallRow {
         attempt: 1,
         status: "completed".to_owned(),
         end_reason: Some("agent_completed".to_owned()),
+        failure_detail: None,
         outcome: Some("booked".to_owned()),
         is_dialed: true,
         is_started: true,
@@ -248,6 +249,18 @@ fn a_canceled_lead_ends_its_call_without_a_dialer() {
     let canceled = CallRow { status: "canceled".to_owned(), endings: 0, ..facts.stored.calls[1].clone() };
     facts.stored.calls[1] = canceled;
     assert!(all(&facts).iter().all(super::Check::holds));
+}
+
+#[test]
+fn an_agent_without_a_voice_is_no_cut_call_and_any_other_failure_is() {
+    let mut facts = fine();
+    let ends = |facts: &mut Facts, detail: &str| {
+        facts.stored.calls[0].end_reason = Some("agent_error".to_owned());
+        facts.stored.calls[0].failure_detail = Some(detail.to_owned());
+        all(facts).iter().find(|check| check.name == "calls not cut by a rolling restart").unwrap().holds()
+    };
+    assert!(ends(&mut facts, "the voice stays silent"));
+    assert!(!ends(&mut facts, "the session ended without a report"));
 }
 
 #[test]
