@@ -31,6 +31,8 @@ pub(super) struct Call {
 struct Moment {
     answered: Instant,
     last_loud: Option<Instant>,
+    /// The same by the wall clock, until the pause after it is in the log.
+    sounding: Option<jiff::Timestamp>,
     last_packet: Instant,
     packets: u64,
 }
@@ -41,7 +43,13 @@ impl Moment {
     }
 
     fn starts() -> Self {
-        Self { answered: Instant::now(), last_loud: None, last_packet: Instant::now(), packets: 0 }
+        Self {
+            answered: Instant::now(),
+            last_loud: None,
+            sounding: None,
+            last_packet: Instant::now(),
+            packets: 0,
+        }
     }
 
     /// Whether packets have stopped coming for good.
@@ -88,6 +96,11 @@ impl Call {
                     if moment.dead(self.line.packets().received) {
                         return Side::Phone;
                     }
+                    let ended = moment.sounding.filter(|_| !moment.loud());
+                    if ended.is_some() {
+                        moment.sounding = None;
+                        self.entry.update(|record| record.silences.extend(ended));
+                    }
                     let line = persona::Line { loud: moment.loud(), speaking: self.line.mouth.is_speaking() };
                     let acts = self.persona.tick(moment.now_ms(), line);
                     if self.perform(acts, moment.now_ms()) {
@@ -97,6 +110,7 @@ impl Call {
                 news = self.line.receive() => {
                     if news.loud {
                         moment.last_loud = Some(Instant::now());
+                        moment.sounding = Some(jiff::Timestamp::now());
                     }
                     self.entry.update(|record| record.dtmf.extend(news.key));
                     for heard in news.words {

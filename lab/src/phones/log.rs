@@ -101,6 +101,8 @@ pub struct CallRecord {
     pub heard_text: String,
     /// Everything heard, word by word.
     pub heard: Vec<HeardWord>,
+    /// When the last packet with sound in it arrived before each pause of the far end.
+    pub silences: Vec<Timestamp>,
     /// Everything said.
     pub said: Vec<SaidText>,
     /// Keys the product pressed.
@@ -135,6 +137,7 @@ impl CallRecord {
             hung_up_by: None,
             heard_text: String::new(),
             heard: Vec::new(),
+            silences: Vec::new(),
             said: Vec::new(),
             dtmf: String::new(),
             transferred_to: None,

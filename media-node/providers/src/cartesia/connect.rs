@@ -5,6 +5,7 @@ use crate::ProviderError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -12,7 +13,7 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Connects within the limit. Nagle's algorithm is off: text goes out in small pieces.
 pub(super) async fn connect(config: &CartesiaConfig) -> Result<Socket, ProviderError> {
     let limit = config.timeouts.connect;
-    match timeout(limit, connect_async_with_config(address(config), None, true)).await {
+    match timeout(limit, connect_async_with_config(address(config), Some(buffers()), true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(Error::Http(response))) => {
             Err(ProviderError::Refused { vendor: VENDOR, status: response.status().as_u16() })
@@ -25,6 +26,12 @@ pub(super) async fn connect(config: &CartesiaConfig) -> Result<Socket, ProviderE
         Ok(Err(_)) => Err(ProviderError::Connection { vendor: VENDOR, detail: "cannot connect".to_owned() }),
         Err(_) => Err(ProviderError::Timeout { vendor: VENDOR, limit }),
     }
+}
+
+/// The usual buffers are 128 KiB each way, and the one for reading is filled with zeros before every
+/// read: too much for messages of a few KiB, in a node that holds a hundred such sockets.
+fn buffers() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(8 * 1024).write_buffer_size(8 * 1024)
 }
 
 fn address(config: &CartesiaConfig) -> String {
