@@ -28,7 +28,8 @@ impl Node {
             Arc::new(native::connect_lazily(config.database_url.expose()).context("DATABASE_URL")?);
         let directory: Arc<dyn Db> =
             Arc::new(native::connect_lazily(config.directory_url.expose()).context("DIRECTORY_URL")?);
-        let line = Line::start(config, Arc::clone(&db)).await?;
+        let key_of_carriers = Arc::new(SealingKey::parse(config.fernet_key.expose()).context("FERNET_KEY")?);
+        let line = Line::start(config, Arc::clone(&db), key_of_carriers).await?;
         let clock = RegionClock::default();
         let ports = Ports {
             db,
@@ -38,7 +39,8 @@ impl Node {
             clock,
             recordings: Arc::new(Folder { root: config.recordings_dir.clone(), key }),
         };
-        let workers = Workers::start(workers_config(config, line.address())?, ports).await?;
+        let (setup, routes) = (workers_config(config, line.address())?, line.routes());
+        let workers = Workers::start_with(setup, ports, routes).await?;
         Ok(Self { line, workers })
     }
 

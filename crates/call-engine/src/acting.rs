@@ -17,6 +17,8 @@ enum Effect {
     Tell(Value),
     /// A tool of the customer's runs.
     Runs,
+    /// The caller is being put through: the model hears of it only if that fails.
+    Transfers,
 }
 
 impl Effect {
@@ -56,10 +58,11 @@ impl Engine {
                     running.push(call.id);
                     continue;
                 }
+                Effect::Transfers => continue,
             };
             self.history.tool_result(&call.id, &result.to_string());
         }
-        if self.closing.is_some() || !self.leg.is_talking() {
+        if self.closing.is_some() || self.transfer.is_some() || !self.leg.is_talking() {
             return;
         }
         if !running.is_empty() {
@@ -81,6 +84,10 @@ impl Engine {
             Ok(Own::MoveTo { node }) => self.move_to(&node),
             Ok(Own::BookSlot { time, notes }) => self.book_slot(time, notes),
             Ok(Own::EndCall { outcome, reason }) => self.end_call(outcome, reason, spoke),
+            Ok(Own::Transfer { to }) => match self.begin_transfer(&call.id, to, spoke) {
+                Ok(()) => Effect::Transfers,
+                Err(reason) => Effect::refused(reason),
+            },
             Ok(Own::OptOut) => self.opt_out_by_tool(spoke),
             Ok(Own::Voicemail) => {
                 self.voicemail();

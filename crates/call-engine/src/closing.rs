@@ -22,6 +22,7 @@ impl Engine {
         if self.closing.is_none() {
             let hang_up_at = self.now.plus_ms(self.config.tuning.goodbye_cap_ms);
             self.closing = Some(Closing { cause, hang_up_at, played: false });
+            self.forget_transfer();
             self.keypad = Keypad::default();
             self.mouth.make_uninterruptible();
             self.resume_playout();

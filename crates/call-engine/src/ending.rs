@@ -20,6 +20,8 @@ pub(crate) enum Cause {
     Completed,
     /// The conversation reached its longest length.
     Timeout,
+    /// The caller was put through to somebody else.
+    Transferred,
     /// Something failed for good.
     Error(String),
 }
@@ -51,6 +53,7 @@ impl Close {
             Cause::RingLimit => Self::new(CallStatus::NoAnswer, EndReason::NoAnswer),
             Cause::Command(reason) => Self::new(commanded_status(reason, answered), reason),
             Cause::Completed => Self::new(CallStatus::Completed, EndReason::AgentCompleted),
+            Cause::Transferred => Self::new(CallStatus::Completed, EndReason::Transferred),
             Cause::Timeout => Self::new(CallStatus::Completed, EndReason::AgentTimeout),
             Cause::Error(detail) => {
                 Self { status: CallStatus::Failed, reason: EndReason::AgentError, detail: Some(detail) }
@@ -105,6 +108,7 @@ fn commanded_status(reason: EndReason, answered: bool) -> CallStatus {
         | EndReason::NoAnswer
         | EndReason::Busy
         | EndReason::Canceled
+        | EndReason::Transferred
         | EndReason::BalanceDepleted => {
             if answered {
                 CallStatus::Completed

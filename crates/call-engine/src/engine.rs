@@ -13,6 +13,7 @@ use crate::opening::Opening;
 use crate::phrases::{Phrases, phrases};
 use crate::position::Position;
 use crate::thinking::Reply;
+use crate::transferring::Transferring;
 use crate::turns::Turns;
 use crate::waking::Silence;
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ pub struct Engine {
     pub(crate) history: History,
     pub(crate) turns: Turns,
     pub(crate) silence: Silence,
+    pub(crate) transfer: Option<Transferring>,
     pub(crate) closing: Option<Closing>,
     pub(crate) verdict: Verdict,
 }
@@ -59,6 +61,7 @@ impl Engine {
             history: History::default(),
             turns: Turns::default(),
             silence: Silence::default(),
+            transfer: None,
             closing: None,
             verdict: Verdict::default(),
         }
@@ -125,6 +128,7 @@ impl Engine {
             Input::PlayoutFinished { generation, played_ms } => {
                 self.playout_finished(generation, played_ms);
             }
+            Input::TransferEnded { how } => self.transfer_ended(how),
             Input::ToolResult { id, result } => self.tool_answered(&id, &result),
             Input::ProviderFailed { provider, generation, detail } => {
                 self.provider_failed(provider, generation, &detail);
@@ -143,6 +147,7 @@ impl Engine {
         if self.leg.is_talking() {
             self.play_next();
             self.end_agent_turn();
+            self.advance_transfer();
             self.note_silence();
             self.note_goodbye_over();
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use talkif_model::flow::TransferMode;
 use talkif_model::{Booking, CallStatus, EndReason, Outcome, Turn};
 
 /// Microseconds since the engine was made. Monotonic; the shell maps its own clock onto it.
@@ -165,6 +166,11 @@ pub enum Input {
         /// For the log.
         detail: String,
     },
+    /// A transfer, or its last step, has been decided.
+    TransferEnded {
+        /// How.
+        how: TransferEnd,
+    },
     /// Somebody with authority says so.
     Command(Command),
     /// A deadline has come.
@@ -194,6 +200,37 @@ pub enum LegEnd {
         /// For the record, such as `503 Service Unavailable` or `no media for 15 s`.
         detail: String,
     },
+}
+
+/// What has become of a transfer, or of its last step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferEnd {
+    /// The caller is with the other person, without us.
+    Away,
+    /// The other person has answered and hears the caller and us.
+    Joined,
+    /// [`Output::HandOver`] is done.
+    HandedOver,
+    /// The caller is still ours alone.
+    Failed {
+        /// The final SIP status, where there was one.
+        sip_status: Option<u16>,
+    },
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferState {
+    /// The other telephone rings.
+    Ringing,
+    /// The other person has answered, in an attended transfer.
+    Answered,
+    /// The two are left to each other.
+    Done,
+    /// It came to nothing, and the conversation goes on.
+    Failed,
 }
 
 /// A vendor's part in the loop.
@@ -291,6 +328,17 @@ pub enum Output {
         /// In order.
         digits: String,
     },
+    /// Put the caller through, with music meanwhile. `TransferEnded` answers it.
+    Transfer {
+        /// E.164, or a `sip:` or `tel:` address.
+        to: String,
+        /// How.
+        mode: TransferMode,
+        /// Ring at most this long.
+        max_ring_ms: u64,
+    },
+    /// Leave the caller and the other person to each other. `TransferEnded` answers it.
+    HandOver,
     /// Cancel or hang up the leg. `LegEnded` answers it.
     HangUp,
     /// For the record, the trace and live viewers.
@@ -398,6 +446,15 @@ pub enum Event {
         /// The verdict.
         outcome: Outcome,
     },
+    /// A transfer moved on.
+    Transfer {
+        /// The target's name in the flow.
+        name: String,
+        /// How far it is.
+        state: TransferState,
+        /// The final SIP status, where it failed with one.
+        sip_status: Option<u16>,
+    },
     /// The caller asked never to be called again.
     OptedOut,
     /// An answering machine took the call.
@@ -461,6 +518,8 @@ pub enum DeadlineReason {
     MaxCallLength,
     /// The leg was told to hang up and has not said it did.
     HangUp,
+    /// The shell has not said what became of a transfer.
+    TransferLate,
     /// No further key was pressed: the keys so far are a turn.
     KeysComplete,
     /// The goodbye has been played: let its last word leave the line, then hang up.

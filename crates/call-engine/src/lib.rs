@@ -8,7 +8,7 @@
 //!
 //! Where to look: `calling` (the leg), `opening` (who picked up?), `listening` (the caller's
 //! turn), `interrupting` (barge-in), `thinking` and `acting` (the model and its tools),
-//! `speaking` (what is played), `closing` (the end), `waking` (all deadlines). Each file's state
+//! `speaking` (what is played), `transferring` (somebody else), `closing` (the end), `waking` (all deadlines). Each file's state
 //! is an enum or struct of its own; deadlines are computed from it and never stored, so none
 //! can be forgotten.
 //!
@@ -36,6 +36,7 @@ mod repetition;
 mod speaking;
 mod thinking;
 mod tools;
+mod transferring;
 mod tuning;
 mod turns;
 mod utterance;

@@ -81,6 +81,7 @@ impl Engine {
     pub(crate) fn is_listening(&self) -> bool {
         self.opening.is_done()
             && self.closing.is_none()
+            && self.transfer.is_none()
             && self.mouth.on_wire().is_none()
             && self.keypad.is_empty()
     }
@@ -166,7 +167,7 @@ impl Engine {
 
     /// A key stops the agent like a word, and keys together are a turn.
     pub(crate) fn key(&mut self, key: char) {
-        if self.closing.is_some() || !self.opening.is_done() {
+        if self.closing.is_some() || self.transfer.is_some() || !self.opening.is_done() {
             return;
         }
         let complete = self.keypad.press(key, self.now);

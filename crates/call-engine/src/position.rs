@@ -65,6 +65,12 @@ impl Position {
             slots: self.slot_names(&config.flow),
             nodes: self.targets(&config.flow).collect(),
             books: self.agent(&config.flow).is_some_and(|agent| agent.book.is_some()),
+            transfers: config
+                .flow
+                .transfer
+                .iter()
+                .map(|(name, to)| (name.as_str(), to.when.as_str()))
+                .collect(),
         };
         let mut all = tools::specs(&offer);
         all.extend(config.tools.iter().filter(|tool| !tools::is_own(&tool.name)).cloned());

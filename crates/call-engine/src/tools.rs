@@ -13,6 +13,7 @@ const SAVE_SLOT: &str = "save_slot";
 const MOVE_TO: &str = "move_to";
 const BOOK_SLOT: &str = "book_slot";
 const END_CALL: &str = "end_call";
+const TRANSFER_CALL: &str = "transfer_call";
 const OPT_OUT: &str = "opt_out";
 const VOICEMAIL: &str = "voicemail";
 
@@ -23,6 +24,7 @@ pub(crate) enum Own {
     MoveTo { node: String },
     BookSlot { time: String, notes: Option<String> },
     EndCall { outcome: Outcome, reason: Option<String> },
+    Transfer { to: String },
     OptOut,
     Voicemail,
 }
@@ -33,11 +35,13 @@ pub(crate) struct Offer<'f> {
     pub(crate) slots: Vec<&'f str>,
     pub(crate) nodes: Vec<&'f str>,
     pub(crate) books: bool,
+    /// To whom the caller may be put through, and when.
+    pub(crate) transfers: Vec<(&'f str, &'f str)>,
 }
 
 /// Whether the engine runs this tool itself.
 pub(crate) fn is_own(name: &str) -> bool {
-    [SAVE_SLOT, MOVE_TO, BOOK_SLOT, END_CALL, OPT_OUT, VOICEMAIL].contains(&name)
+    [SAVE_SLOT, MOVE_TO, BOOK_SLOT, END_CALL, TRANSFER_CALL, OPT_OUT, VOICEMAIL].contains(&name)
 }
 
 /// Reads a call of one of the engine's tools. `Err` is for the model.
@@ -49,6 +53,7 @@ pub(crate) fn read(call: &ToolCall) -> Result<Own, String> {
         MOVE_TO => Ok(Own::MoveTo { node: text("node")? }),
         BOOK_SLOT => Ok(Own::BookSlot { time: rfc3339(text("time")?)?, notes: text("notes").ok() }),
         END_CALL => Ok(Own::EndCall { outcome: outcome(&text("outcome")?)?, reason: text("reason").ok() }),
+        TRANSFER_CALL => Ok(Own::Transfer { to: text("to")? }),
         OPT_OUT => Ok(Own::OptOut),
         VOICEMAIL => Ok(Own::Voicemail),
         unknown => Err(format!("there is no tool `{unknown}`")),
@@ -118,6 +123,9 @@ pub(crate) fn specs(offer: &Offer<'_>) -> Vec<ToolSpec> {
     if offer.books {
         specs.push(book_slot());
     }
+    if !offer.transfers.is_empty() {
+        specs.push(transfer_call(offer));
+    }
     specs.extend([end_call(), opt_out(), voicemail()]);
     specs
 }
@@ -164,6 +172,17 @@ fn end_call() -> ToolSpec {
         "reason": { "type": "string", "description": "for not_fit: why, in a few words" }
     });
     spec(END_CALL, "End the call. Say goodbye as text in the same answer.", properties, &["outcome"])
+}
+
+fn transfer_call(offer: &Offer<'_>) -> ToolSpec {
+    let names: Vec<&str> = offer.transfers.iter().map(|(name, _)| *name).collect();
+    let when: Vec<String> = offer.transfers.iter().map(|(name, when)| format!("{name}: {when}")).collect();
+    let description = format!(
+        "Put the caller through to somebody. Say so as text in the same answer. To whom, and when: {}",
+        when.join("; ")
+    );
+    let properties = json!({ "to": { "type": "string", "enum": names } });
+    spec(TRANSFER_CALL, &description, properties, &["to"])
 }
 
 fn opt_out() -> ToolSpec {
@@ -223,7 +242,12 @@ mod tests {
     fn a_node_offers_what_it_can_do() {
         let names = |offer: &Offer<'_>| specs(offer).into_iter().map(|s| s.name).collect::<Vec<_>>();
         assert_eq!(names(&Offer::default()), [END_CALL, OPT_OUT, VOICEMAIL]);
-        let all = Offer { slots: vec!["budget"], nodes: vec!["book"], books: true };
-        assert!(names(&all).iter().all(|name| is_own(name)) && names(&all).len() == 6);
+        let all = Offer {
+            slots: vec!["budget"],
+            nodes: vec!["book"],
+            books: true,
+            transfers: vec![("desk", "on request")],
+        };
+        assert!(names(&all).iter().all(|name| is_own(name)) && names(&all).len() == 7);
     }
 }

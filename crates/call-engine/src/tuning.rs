@@ -84,6 +84,8 @@ pub struct Tuning {
     pub goodbye_cap_ms: u64,
     /// Hang up this long after the last word has left. Own: far jitter buffers hold up to 200 ms.
     pub tail_ms: u64,
+    /// A transfer has this long beyond its ringing. Own: a REFER's carrier rings as it likes.
+    pub transfer_grace_ms: u64,
     /// A leg has this long to confirm that it is gone. LK SIP: 5 s.
     pub hang_up_ms: u64,
 }
@@ -128,6 +130,7 @@ impl Default for Tuning {
             key_pause_ms: 2_000,
             goodbye_cap_ms: 30_000,
             tail_ms: 200,
+            transfer_grace_ms: 20_000,
             hang_up_ms: 5_000,
         }
     }

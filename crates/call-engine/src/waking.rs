@@ -25,7 +25,7 @@ impl Engine {
         self.deadlines().into_iter().flatten().min()
     }
 
-    fn deadlines(&self) -> [Option<Deadline>; 10] {
+    fn deadlines(&self) -> [Option<Deadline>; 11] {
         use DeadlineReason as Why;
         let talking = self.leg.is_talking();
         let when = |reason: Why, at: Option<Time>| at.filter(|_| talking).map(|at| Deadline { at, reason });
@@ -40,6 +40,7 @@ impl Engine {
             when(Why::InterruptionDecision, self.hold_deadline()),
             when(Why::LlmLate, self.reply_deadline()),
             when(Why::PlayoutStalled, self.stall_deadline()),
+            when(Why::TransferLate, self.transfer_deadline()),
             when(Why::KeysComplete, self.keypad.complete_at(tuning.key_pause_ms)),
             when(Why::NoInput, self.silence_deadline()),
         ]
@@ -81,6 +82,7 @@ impl Engine {
             DeadlineReason::InterruptionDecision => self.judge_hold(),
             DeadlineReason::LlmLate => self.reply_late(),
             DeadlineReason::PlayoutStalled => self.playout_stalled(),
+            DeadlineReason::TransferLate => self.transfer_late(),
             DeadlineReason::KeysComplete => self.keys_over(),
             DeadlineReason::NoInput => self.caller_silent(),
         }

@@ -70,6 +70,8 @@ crate::string_enum! {
         Canceled = "canceled",
         /// The carrier or the line failed.
         TelephonyError = "telephony_error",
+        /// The agent put the caller through to somebody else.
+        Transferred = "transferred",
         /// The account ran out of balance.
         BalanceDepleted = "balance_depleted",
         /// A stuck call was ended by the system.

@@ -33,6 +33,36 @@ pub struct FlowGraph {
     /// What follows each outcome.
     #[serde(default)]
     pub on: BTreeMap<Outcome, Vec<FollowUp>>,
+    /// To whom the agent may put a caller through, by the name the model knows them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub transfer: BTreeMap<String, TransferTarget>,
+}
+
+/// Somebody to whom a caller can be put through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferTarget {
+    /// E.164, or a `sip:` or `tel:` address.
+    pub to: String,
+    /// How.
+    pub mode: TransferMode,
+    /// When, in words for the model.
+    pub when: String,
+    /// What the agent says to both before it leaves, a template; empty says nothing. Attended
+    /// transfers only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub introduction: String,
+    /// Ring at most this long. Attended transfers only: else the carrier rings as it likes.
+    pub max_ring_s: u32,
+}
+
+crate::string_enum! {
+    /// How a caller is put through.
+    pub enum TransferMode as "transfer mode" {
+        /// The carrier is told to do it (REFER); we are out of the call at once.
+        Blind = "blind",
+        /// We call the other person into the call and leave when they talk.
+        Attended = "attended",
+    }
 }
 
 /// Which leads a flow takes. An empty list takes all; the flow that names most wins.
@@ -75,6 +105,9 @@ pub struct CallPolicy {
     pub recording_ttl_days: u32,
     /// Attempts after the first.
     pub retry: RetryPolicy,
+    /// `X-…` headers of an outbound call's INVITE; their values are templates over the lead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A span of local wall-clock time, in minutes since midnight; it may cross midnight.

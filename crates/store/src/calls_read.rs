@@ -13,7 +13,10 @@ pub const FETCH: Statement = Statement {
     sql: "
 select c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.flow_id, c.flow_version,
        c.from_number, c.to_number, c.status, c.end_reason, c.failure_code, c.outcome, c.outcome_reason,
-       c.booking::text, c.slots::text, c.held_reason, c.trace_id,
+       c.booking::text, c.slots::text, c.held_reason, c.trace_id, c.failure_detail, c.sip_call_id, c.sip_status,
+       (select e.data::text from events e
+        where e.account_id = $1::text::uuid and e.call_id = c.id and e.type = 'call.sip'
+        order by e.id desc limit 1) as sip_attributes,
        (extract(epoch from coalesce(l.created_at, c.created_at)) * 1000000)::bigint as accepted_us,
        (select (extract(epoch from min(a.dialed_at)) * 1000000)::bigint
         from calls a where a.account_id = $1::text::uuid and a.lead_id = c.lead_id) as first_dial_us,

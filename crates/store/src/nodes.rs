@@ -3,7 +3,7 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET, NUMBERS];
+pub const STATEMENTS: &[Statement] = &[HEARTBEAT, RENEW, FORGET, NUMBERS, CARRIER];
 
 /// A node is alive. It is told what time it is.
 ///
@@ -45,4 +45,14 @@ pub const NUMBERS: Statement = Statement {
     name: "nodes.numbers",
     sql: "
 select phone from numbers where status <> 'released' and termination_uri is not null",
+};
+
+/// The carrier by which a number of the region calls out.
+///
+/// `$1` number.
+pub const CARRIER: Statement = Statement {
+    name: "nodes.carrier",
+    sql: "
+select termination_uri, transport, sip_username, sip_password from numbers
+where phone = $1::text and status <> 'released' and termination_uri is not null",
 };

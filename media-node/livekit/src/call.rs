@@ -4,24 +4,24 @@ use crate::api::Api;
 use crate::control::{PlaceError, SipControl};
 use crate::job::Job;
 use crate::legs::Seat;
-use crate::refusals::{is_not_found, place_error, sip_status};
+use crate::numbers::Numbers;
+use crate::refusals::{is_not_found, place_error};
 use crate::trunks::Trunks;
 use async_trait::async_trait;
 use livekit_api::services::ServiceError;
-use livekit_api::services::sip::{CreateSIPParticipantOptions, TransferSIPParticipantOptions};
+use livekit_api::services::sip::CreateSIPParticipantOptions;
 use livekit_protocol::{SipHeaderOptions, SipMediaEncryption};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use talkif_model::E164;
 use talkif_telephony::{DialRequest, TransferError, Transport};
 
 /// LiveKit waits at most 80 s for an answer; rather than that, we give up ourselves.
-const LONGEST_RING: Duration = Duration::from_secs(75);
+pub(crate) const LONGEST_RING: Duration = Duration::from_secs(75);
 /// Beyond the ringing, for the answer to the request.
-const MARGIN: Duration = Duration::from_secs(5);
-/// A transfer's new party may ring this long.
-const TRANSFER_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 /// Somebody who is to be removed while being called may not have joined yet.
 const REMOVALS: u32 = 30;
 const BETWEEN_REMOVALS: Duration = Duration::from_millis(100);
@@ -36,10 +36,21 @@ pub(crate) struct Call {
     pub(crate) dialled: Option<Dialled>,
     /// The host of the person's side, where it is known: bare numbers are transferred there.
     pub(crate) far_host: Option<String>,
+    /// How somebody can be called into an inbound call.
+    pub(crate) way_out: Option<WayOut>,
     placing: AtomicBool,
     removed: AtomicBool,
+    handed_over: AtomicBool,
     _seat: Seat,
     _job: Option<Job>,
+}
+
+/// What an inbound call needs to call somebody else.
+pub(crate) struct WayOut {
+    /// Our number, as the carrier sent it.
+    pub(crate) from: Option<E164>,
+    pub(crate) trunks: Arc<Trunks>,
+    pub(crate) numbers: Option<Arc<dyn Numbers>>,
 }
 
 /// An outbound call and the trunks it may take.
@@ -60,19 +71,28 @@ impl Call {
         Self { dialled: Some(dialled), far_host, ..Self::new(api, room, identity, seat) }
     }
 
-    pub(crate) fn inbound(api: Arc<Api>, room: String, identity: String, seat: Seat, job: Job) -> Self {
-        Self { _job: Some(job), ..Self::new(api, room, identity, seat) }
+    pub(crate) fn inbound(
+        api: Arc<Api>,
+        room: String,
+        identity: String,
+        seat: Seat,
+        job: Job,
+        way_out: WayOut,
+    ) -> Self {
+        Self { _job: Some(job), way_out: Some(way_out), ..Self::new(api, room, identity, seat) }
     }
 
-    fn new(api: Arc<Api>, room: String, identity: String, seat: Seat) -> Self {
+    pub(crate) fn new(api: Arc<Api>, room: String, identity: String, seat: Seat) -> Self {
         Self {
             api,
             room,
             identity,
             dialled: None,
             far_host: None,
+            way_out: None,
             placing: AtomicBool::new(false),
             removed: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
             _seat: seat,
             _job: None,
         }
@@ -95,11 +115,6 @@ impl Call {
     async fn create_participant(&self, dialled: &Dialled, trunk: String) -> Result<(), ServiceError> {
         let request = &dialled.request;
         let ring = request.max_ring.min(LONGEST_RING);
-        let encryption = match request.trunk.transport {
-            // Carriers that take TLS want the media encrypted too, but not all of them.
-            Transport::Tls => SipMediaEncryption::SipMediaEncryptAllow,
-            Transport::Udp | Transport::Tcp => SipMediaEncryption::SipMediaEncryptDisable,
-        };
         let call = ("talkif.call".to_owned(), request.call_id.to_string());
         let options = CreateSIPParticipantOptions {
             participant_identity: self.identity.clone(),
@@ -110,7 +125,7 @@ impl Call {
             timeout: Some(ring + MARGIN),
             headers: Some(request.headers.iter().cloned().collect()),
             include_headers: Some(SipHeaderOptions::SipXHeaders),
-            media_encryption: Some(encryption),
+            media_encryption: Some(encryption(request.trunk.transport)),
             ..CreateSIPParticipantOptions::default()
         };
         let to = request.to.as_str().to_owned();
@@ -121,20 +136,13 @@ impl Call {
     async fn try_remove(&self) -> Result<(), ServiceError> {
         self.api.livekit.room().remove_participant(&self.room, &self.identity).await
     }
+}
 
-    /// `sip:` and `tel:` addresses as they are; a bare number at the far end's own host.
-    fn refer_to(&self, to: &str) -> Option<String> {
-        let harmless = |c: char| c.is_ascii_graphic() && !"<>\",".contains(c);
-        if to.is_empty() || !to.chars().all(harmless) {
-            return None;
-        }
-        if ["sip:", "sips:", "tel:"].iter().any(|scheme| to.starts_with(scheme)) {
-            return Some(to.to_owned());
-        }
-        Some(match &self.far_host {
-            Some(host) => format!("sip:{to}@{host}"),
-            None => format!("tel:{to}"),
-        })
+/// Carriers that take TLS want the media encrypted too, but not all of them.
+pub(crate) const fn encryption(transport: Transport) -> SipMediaEncryption {
+    match transport {
+        Transport::Tls => SipMediaEncryption::SipMediaEncryptAllow,
+        Transport::Udp | Transport::Tcp => SipMediaEncryption::SipMediaEncryptDisable,
     }
 }
 
@@ -155,6 +163,9 @@ impl SipControl for Call {
     }
 
     async fn remove(&self) {
+        if self.handed_over.load(Ordering::SeqCst) {
+            return;
+        }
         self.removed.store(true, Ordering::SeqCst);
         for _ in 0..REMOVALS {
             match self.try_remove().await {
@@ -171,64 +182,29 @@ impl SipControl for Call {
     }
 
     async fn transfer(&self, to: &str) -> Result<(), TransferError> {
-        let target = self.refer_to(to).ok_or(TransferError { sip_status: None })?;
-        let options = TransferSIPParticipantOptions {
-            ringing_timeout: Some(TRANSFER_WITHIN),
-            timeout: Some(TRANSFER_WITHIN + MARGIN),
-            ..TransferSIPParticipantOptions::default()
-        };
-        let (room, identity) = (self.room.clone(), self.identity.clone());
-        let transferred = self.api.livekit.sip().transfer_sip_participant(room, identity, target, options);
-        transferred.await.map_err(|error| {
-            tracing::info!(room = self.room, %error, "not transferred");
-            TransferError { sip_status: sip_status(&error) }
-        })
+        self.refer(to).await
+    }
+
+    async fn consult(&self, to: &str, max_ring: Duration) -> Result<(), TransferError> {
+        self.call_in(to, max_ring).await
+    }
+
+    async fn hand_over(&self) -> Result<(), TransferError> {
+        self.leave_persons().await?;
+        self.handed_over.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn close(&self) {
+        if self.handed_over.load(Ordering::SeqCst) {
+            return;
+        }
         match self.api.livekit.room().delete_room(&self.room).await {
             Err(error) if !is_not_found(&error) => {
                 // The sweep finds it, on this node or another.
                 tracing::warn!(room = self.room, %error, "the room could not be deleted");
             }
             _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::LiveKitConfig;
-    use crate::legs::Legs;
-    use talkif_model::Region;
-
-    fn call(far_host: Option<&str>) -> Call {
-        let config = LiveKitConfig {
-            url: "ws://127.0.0.1:9".to_owned(),
-            api_key: "key".to_owned(),
-            api_secret: "secret".to_owned(),
-            region: Region::EuWest,
-            slots: 1,
-            allow: Vec::new(),
-            numbers: None,
-        };
-        let seat = Legs::new(1).enter("room");
-        let call = Call::new(Arc::new(Api::new(&config)), "room".into(), "callee".into(), seat);
-        Call { far_host: far_host.map(str::to_owned), ..call }
-    }
-
-    #[test]
-    fn a_bare_number_is_transferred_at_the_carriers_host() {
-        let refer = |host, to| call(host).refer_to(to);
-        assert_eq!(
-            refer(Some("sip.carrier.example"), "+15550100").unwrap(),
-            "sip:+15550100@sip.carrier.example"
-        );
-        assert_eq!(refer(None, "+15550100").unwrap(), "tel:+15550100");
-        assert_eq!(refer(None, "sip:desk@office.example").unwrap(), "sip:desk@office.example");
-        for bad in ["", "sip:a b", "<sip:a>", "a,b"] {
-            assert_eq!(refer(None, bad), None, "{bad}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! without a server.
 
 use async_trait::async_trait;
+use std::time::Duration;
 use talkif_telephony::TransferError;
 
 /// The SIP side of one room.
@@ -15,6 +16,17 @@ pub trait SipControl: Send + Sync {
 
     /// Blind transfer; returns when the far end has reported.
     async fn transfer(&self, to: &str) -> Result<(), TransferError>;
+
+    /// Calls somebody into the room; returns when they have answered.
+    async fn consult(&self, _to: &str, _max_ring: Duration) -> Result<(), TransferError> {
+        Err(TransferError { sip_status: None })
+    }
+
+    /// Leaves the persons in the room to each other: from then on [`Self::remove`] and
+    /// [`Self::close`] spare it. Fails if one of them has gone.
+    async fn hand_over(&self) -> Result<(), TransferError> {
+        Err(TransferError { sip_status: None })
+    }
 
     /// Deletes the room. Idempotent.
     async fn close(&self);

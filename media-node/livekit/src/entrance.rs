@@ -12,8 +12,7 @@ use livekit_api::services::sip::{
 };
 use livekit_protocol::sip_dispatch_rule::Rule;
 use livekit_protocol::{
-    ListUpdate, RoomAgentDispatch, RoomConfiguration, SipDispatchRuleCallee, SipInboundTrunkInfo,
-    SipInboundTrunkUpdate,
+    RoomAgentDispatch, RoomConfiguration, SipDispatchRuleCallee, SipHeaderOptions, SipInboundTrunkInfo,
 };
 use std::time::Duration;
 
@@ -54,7 +53,8 @@ async fn create_trunk(api: &Api, allow: &[String]) -> Result<String, ServiceErro
     let name = api.names.agent().to_owned();
     let made = api.livekit.sip().create_sip_inbound_trunk(name, Vec::new(), options).await?;
     tracing::info!(trunk = made.sip_trunk_id, "made the inbound trunk");
-    Ok(made.sip_trunk_id)
+    // The client cannot ask for headers when it makes a trunk.
+    update_trunk(api, made, allow).await
 }
 
 async fn update_trunk(
@@ -62,15 +62,14 @@ async fn update_trunk(
     trunk: SipInboundTrunkInfo,
     allow: &[String],
 ) -> Result<String, ServiceError> {
-    if trunk.allowed_addresses != allow {
-        let update = SipInboundTrunkUpdate {
-            allowed_addresses: Some(ListUpdate { set: allow.to_vec(), ..ListUpdate::default() }),
-            ..SipInboundTrunkUpdate::default()
-        };
-        api.livekit.sip().update_sip_inbound_trunk(trunk.sip_trunk_id.clone(), update).await?;
-        tracing::info!(trunk = trunk.sip_trunk_id, "updated the inbound trunk");
+    let (id, headers) = (trunk.sip_trunk_id.clone(), i32::from(SipHeaderOptions::SipXHeaders));
+    if trunk.allowed_addresses != allow || trunk.include_headers != headers {
+        let wanted =
+            SipInboundTrunkInfo { allowed_addresses: allow.to_vec(), include_headers: headers, ..trunk };
+        api.livekit.sip().update_sip_inbound_trunk_replace(id.clone(), wanted).await?;
+        tracing::info!(trunk = id, "updated the inbound trunk");
     }
-    Ok(trunk.sip_trunk_id)
+    Ok(id)
 }
 
 async fn has_rule(api: &Api, trunk: &str) -> Result<bool, ServiceError> {

@@ -3,7 +3,8 @@
 //!
 //! [`room`] is the media: signalling socket, peer connections, Opus, and the leg made of them.
 //! [`control`] is what a leg asks of LiveKit's API, and `call` answers it. Calls out go by
-//! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind. All of it
+//! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind, `webhook` tells it when
+//! to look, `transfer` puts a caller through. All of it
 //! together is [`LiveKitTelephony`].
 //!
 //! Nothing here knows accounts, flows or the database: a call comes in with two numbers, and the
@@ -22,9 +23,12 @@ mod refusals;
 pub mod room;
 mod sweep;
 mod telephony;
+mod transfer;
 mod trunks;
+mod webhook;
 mod worker;
 
 pub use config::LiveKitConfig;
 pub use numbers::Numbers;
 pub use telephony::LiveKitTelephony;
+pub use webhook::WebhookCounts;

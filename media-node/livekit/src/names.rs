@@ -11,6 +11,12 @@ pub(crate) struct Names {
 
 /// The identity of the person in an outbound call's room.
 pub(crate) const CALLEE: &str = "callee";
+/// The identity of somebody who was called into a call.
+pub(crate) const TARGET: &str = "target";
+/// The attribute of somebody who was called into a call: no node is to answer them.
+pub(crate) const GUEST: &str = "talkif.guest";
+/// The metadata of a room whose persons were left to each other.
+pub(crate) const HANDED_OVER: &str = "talkif:handed-over";
 
 impl Names {
     pub(crate) fn new(region: Region) -> Self {

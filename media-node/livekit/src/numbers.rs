@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::collections::HashSet;
 use talkif_model::E164;
+use talkif_telephony::Trunk;
 
 /// The region's numbers.
 #[async_trait]
@@ -12,4 +13,10 @@ pub trait Numbers: Send + Sync {
     /// # Errors
     /// A sentence for the log, where they cannot be told now.
     async fn all(&self) -> Result<HashSet<E164>, String>;
+
+    /// The carrier by which `number` calls out: whoever called it may be put through.
+    ///
+    /// # Errors
+    /// A sentence for the log, where it cannot be told now.
+    async fn carrier(&self, number: &E164) -> Result<Option<Trunk>, String>;
 }

@@ -34,6 +34,15 @@ pub(crate) fn sip_status(error: &ServiceError) -> Option<u16> {
     u16::try_from(status).ok().filter(|status| *status >= 300)
 }
 
+/// Whoever was asked did not answer in time, or was cut off: what was asked for may still happen.
+pub(crate) fn is_undecided(error: &ServiceError) -> bool {
+    let undecided =
+        [ServerErrorCode::CANCELED, ServerErrorCode::DEADLINE_EXCEEDED, ServerErrorCode::UNAVAILABLE];
+    sip_status(error).is_none()
+        && matches!(error, ServiceError::Twirp(ServerError::Twirp(refusal))
+            if undecided.contains(&refusal.code.as_str()))
+}
+
 /// What was asked for does not exist, and no telephone said so.
 pub(crate) fn is_not_found(error: &ServiceError) -> bool {
     sip_status(error).is_none()
@@ -70,6 +79,9 @@ mod tests {
         assert!(matches!(place_error(&refusal("resource_exhausted", None)), PlaceError::Unavailable(_)));
         assert!(matches!(place_error(&refusal("invalid_argument", None)), PlaceError::Failed(_)));
         assert!(is_not_found(&refusal("not_found", None)));
+        assert!(is_undecided(&refusal("deadline_exceeded", None)));
+        assert!(!is_undecided(&refusal("deadline_exceeded", Some("408"))));
+        assert!(!is_undecided(&refusal("permission_denied", None)));
     }
 
     #[test]

@@ -10,19 +10,22 @@
 use crate::api::Api;
 use crate::entrance;
 use crate::legs::Legs;
+use crate::names::HANDED_OVER;
 use crate::numbers::Numbers;
 use crate::trunks::Trunks;
 use livekit_api::services::ServiceError;
 use livekit_protocol::participant_info::Kind;
-use livekit_protocol::{CreateAgentDispatchRequest, ParticipantInfo};
+use livekit_protocol::{CreateAgentDispatchRequest, ParticipantInfo, Room};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How often the rooms are looked at.
 const ROUND: Duration = Duration::from_secs(1);
+/// And not more often than this, whatever is heard of them.
+const SOONEST: Duration = Duration::from_millis(100);
 /// How often trunks and the way in are.
 const UPKEEP: Duration = Duration::from_secs(60);
 /// Until the way in is open, it is tried as often as this.
@@ -41,6 +44,8 @@ pub(crate) struct Sweep {
     pub(crate) trunks: Arc<Trunks>,
     pub(crate) allow: Vec<String>,
     pub(crate) numbers: Option<Arc<dyn Numbers>>,
+    /// Somebody has left a room: look now.
+    pub(crate) wake: Arc<Notify>,
     /// Whether the way in has been open once.
     pub(crate) open: watch::Sender<bool>,
 }
@@ -57,7 +62,9 @@ impl Sweep {
             if let Err(error) = self.rooms(&mut absences, Instant::now()).await {
                 tracing::debug!(%error, "LiveKit's rooms cannot be seen now");
             }
-            tokio::time::sleep(ROUND).await;
+            tokio::time::sleep(SOONEST).await;
+            // Nobody may call; then it is a round like any other.
+            let _ = tokio::time::timeout(ROUND - SOONEST, self.wake.notified()).await;
         }
     }
 
@@ -83,13 +90,18 @@ impl Sweep {
     /// One look at all rooms. `absences` remembers since when a room has been without an agent.
     async fn rooms(&self, absences: &mut HashMap<String, Absence>, now: Instant) -> Result<(), ServiceError> {
         let rooms = self.api.livekit.room().list_rooms(Vec::new()).await?;
-        let foreign = |room: &String| self.api.names.is_room(room) && !self.legs.contains(room);
-        let rooms: Vec<String> = rooms.into_iter().map(|room| room.name).filter(foreign).collect();
-        absences.retain(|room, _| rooms.contains(room));
-        for room in rooms {
+        let foreign = |room: &Room| self.api.names.is_room(&room.name) && !self.legs.contains(&room.name);
+        let rooms: Vec<Room> = rooms.into_iter().filter(foreign).collect();
+        absences.retain(|name, _| rooms.iter().any(|room| room.name == *name));
+        for Room { name: room, metadata, .. } in rooms {
+            let handed_over = metadata == HANDED_OVER;
             let people = self.api.livekit.room().list_participants(&room).await?;
             let absence = absences.entry(room.clone()).or_insert(Absence { since: now, asked: false });
-            match verdict(&people, now.duration_since(absence.since), absence.asked) {
+            let verdict = match handed_over {
+                true => verdict_on_handed_over(&people),
+                false => verdict(&people, now.duration_since(absence.since), absence.asked),
+            };
+            match verdict {
                 Verdict::Attended => {
                     absences.remove(&room);
                 }
@@ -101,7 +113,9 @@ impl Sweep {
                 // A leg may have come while we looked.
                 Verdict::End if self.legs.contains(&room) => {}
                 Verdict::End => {
-                    tracing::warn!(room, "ended a room without an agent");
+                    if !handed_over {
+                        tracing::warn!(room, "ended a room without an agent");
+                    }
                     self.api.livekit.room().delete_room(&room).await?;
                 }
             }
@@ -134,6 +148,20 @@ enum Verdict {
     Wait,
     AskAgain,
     End,
+}
+
+/// Two persons whom an agent has left to each other: when one goes, the other is to go, too.
+fn verdict_on_handed_over(people: &[ParticipantInfo]) -> Verdict {
+    let is_agent = |person: &ParticipantInfo| person.kind == i32::from(Kind::Agent);
+    let persons = people.iter().filter(|person| !is_agent(person) && !has_hung_up(person)).count();
+    match persons {
+        1 if !people.iter().any(is_agent) => Verdict::End,
+        _ => Verdict::Attended,
+    }
+}
+
+fn has_hung_up(person: &ParticipantInfo) -> bool {
+    person.attributes.get("sip.callStatus").is_some_and(|status| status == "hangup")
 }
 
 fn verdict(people: &[ParticipantInfo], without_agent: Duration, asked: bool) -> Verdict {
@@ -180,6 +208,19 @@ mod tests {
         assert_eq!(verdict(&ringing, UNNOTICED, false), Verdict::AskAgain);
         assert_eq!(verdict(&ringing, UNNOTICED, true), Verdict::Wait);
         assert_eq!(verdict(&ringing, UNANSWERED, true), Verdict::End);
+    }
+
+    #[test]
+    fn two_persons_who_were_left_to_each_other_are_left_alone_until_one_goes() {
+        let (caller, target) = (caller("active"), person(Kind::Sip, &[("sip.callStatus", "active")]));
+        let agent = person(Kind::Agent, &[]);
+        let both = [caller.clone(), target.clone()];
+        assert_eq!(verdict_on_handed_over(&both), Verdict::Attended);
+        assert_eq!(verdict_on_handed_over(&[caller.clone(), agent]), Verdict::Attended, "it is leaving");
+        assert_eq!(verdict_on_handed_over(std::slice::from_ref(&target)), Verdict::End);
+        let hung_up = person(Kind::Sip, &[("sip.callStatus", "hangup")]);
+        assert_eq!(verdict_on_handed_over(&[caller, hung_up]), Verdict::End);
+        assert_eq!(verdict_on_handed_over(&[]), Verdict::Attended, "empty rooms go by themselves");
     }
 
     #[test]

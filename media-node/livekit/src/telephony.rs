@@ -2,21 +2,23 @@
 
 use crate::LiveKitConfig;
 use crate::api::Api;
-use crate::call::{Call, Dialled};
+use crate::call::{Call, Dialled, WayOut};
 use crate::control::SipControl as _;
 use crate::job::Job;
 use crate::legs::Legs;
 use crate::names::CALLEE;
+use crate::numbers::Numbers;
 use crate::room::{self, RoomLegConfig};
 use crate::sweep::Sweep;
 use crate::trunks::Trunks;
+use crate::webhook::{WebhookCounts, Webhooks};
 use crate::worker::{Assignment, Worker};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_model::Direction;
 use talkif_telephony::{CallLeg, DialError, DialRequest, IncomingCall, Telephony};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -32,6 +34,7 @@ pub struct LiveKitTelephony {
     api: Arc<Api>,
     legs: Legs,
     trunks: Arc<Trunks>,
+    webhooks: Arc<Webhooks>,
     incoming: Mutex<mpsc::Receiver<IncomingCall>>,
     stopped: CancellationToken,
     registered: watch::Receiver<bool>,
@@ -52,15 +55,24 @@ impl LiveKitTelephony {
         let (registered, is_registered) = watch::channel(false);
         let (open, is_open) = watch::channel(false);
         let worker = Worker { api: Arc::clone(&api), legs: legs.clone(), assignments, ended, registered };
+        let wake = Arc::new(Notify::new());
+        let webhooks = Arc::new(Webhooks::new(&config, legs.clone(), Arc::clone(&wake)));
+        let reception = Reception {
+            api: Arc::clone(&api),
+            calls,
+            jobs,
+            trunks: Arc::clone(&trunks),
+            numbers: config.numbers.clone(),
+        };
         let sweep = Sweep {
             api: Arc::clone(&api),
             legs: legs.clone(),
             trunks: Arc::clone(&trunks),
             allow: config.allow,
             numbers: config.numbers,
+            wake,
             open,
         };
-        let reception = Reception { api: Arc::clone(&api), calls, jobs };
         let tasks = vec![
             AbortOnDropHandle::new(tokio::spawn(worker.run())),
             AbortOnDropHandle::new(tokio::spawn(sweep.run())),
@@ -70,6 +82,7 @@ impl LiveKitTelephony {
             api,
             legs,
             trunks,
+            webhooks,
             incoming: Mutex::new(incoming),
             stopped: CancellationToken::new(),
             registered: is_registered,
@@ -84,6 +97,18 @@ impl LiveKitTelephony {
             // The other end goes when the telephony is shut down; then there is nothing to wait for.
             let _ = state.wait_for(|state| *state).await;
         }
+    }
+
+    /// Takes what `livekit-server` posts to `/livekit/webhook`. To be served wherever the node
+    /// serves HTTP; without it, all works, some of it seconds later.
+    pub fn routes(&self) -> axum::Router {
+        crate::webhook::routes(Arc::clone(&self.webhooks))
+    }
+
+    /// What has come to [`Self::routes`] so far.
+    #[must_use]
+    pub fn webhooks(&self) -> WebhookCounts {
+        self.webhooks.counts()
     }
 
     /// Legs of this node at present.
@@ -145,6 +170,8 @@ struct Reception {
     api: Arc<Api>,
     calls: mpsc::Sender<IncomingCall>,
     jobs: mpsc::UnboundedSender<String>,
+    trunks: Arc<Trunks>,
+    numbers: Option<Arc<dyn Numbers>>,
 }
 
 impl Reception {
@@ -158,7 +185,9 @@ impl Reception {
     async fn receive(self, assignment: Assignment) {
         let Assignment { job, room, identity, from, to, token, seat } = assignment;
         let job = Job::new(job, self.jobs);
-        let call = Arc::new(Call::inbound(Arc::clone(&self.api), room.clone(), identity.clone(), seat, job));
+        let way_out = WayOut { from: to.parse().ok(), trunks: self.trunks, numbers: self.numbers };
+        let api = Arc::clone(&self.api);
+        let call = Arc::new(Call::inbound(api, room.clone(), identity.clone(), seat, job, way_out));
         let config = RoomLegConfig {
             url: self.api.url.clone(),
             token,

@@ -128,7 +128,7 @@ impl Trunks {
     }
 }
 
-fn transport(transport: Transport) -> SipTransport {
+pub(crate) const fn transport(transport: Transport) -> SipTransport {
     match transport {
         Transport::Udp => SipTransport::Udp,
         Transport::Tcp => SipTransport::Tcp,

@@ -83,3 +83,8 @@ fn thought(generation: Generation, event: LlmEvent) -> Thought {
     };
     Thought { input, tokens }
 }
+
+/// The engine is given no tools of the customer's, so a call of one is the model's invention.
+pub(crate) fn no_such_tool(id: String) -> Input {
+    Input::ToolResult { id, result: r#"{"error":"there is no such tool"}"#.to_owned() }
+}

@@ -1,6 +1,9 @@
-//! The one loop of a call: wait for what happens first, tell the engine, do what it says.
+//! The one loop of a call: wait for what happens first, tell the engine, do what it says. What
+//! happens every 20 ms is in [`media`].
 
-use crate::brain::{Brain, Thought};
+mod media;
+
+use crate::brain::{Brain, Thought, no_such_tool};
 use crate::clock::Clock;
 use crate::deps::SessionDeps;
 use crate::ears::{Ears, Heard};
@@ -9,10 +12,12 @@ use crate::job::CallJob;
 use crate::journal::Journal;
 use crate::listener::Listener;
 use crate::mouth::{Mouth, Voiced};
+use crate::particulars::Particulars;
 use crate::playout::Playout;
 use crate::prepare;
 use crate::punctuality::Punctuality;
 use crate::recording::writer::Tap;
+use crate::transfer::Transfers;
 use crate::waking::Waking;
 use std::collections::VecDeque;
 use std::future::pending;
@@ -20,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::Engine;
 use talkif_call_engine::EngineConfig;
-use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider, Time};
+use talkif_call_engine::io::{Command, Ending, Generation, Input, LegEnd, Output, Provider, TransferEnd};
 use talkif_model::Direction;
 use talkif_providers::{TtsEvent, Usage};
 use talkif_telephony::{CallLeg, FRAME, LegEvent, LegQuality, Pacer, Tick};
@@ -59,6 +64,7 @@ enum Happened {
     Heard(Heard),
     Thought(Thought),
     Voiced(Voiced),
+    Transferred(TransferEnd),
     Command(Option<Command>),
 }
 
@@ -74,6 +80,8 @@ pub(crate) struct Call {
     mouth: Mouth,
     playout: Playout,
     listener: Listener,
+    transfers: Transfers,
+    particulars: Particulars,
     tap: Option<Tap>,
     tap_failed: bool,
     usage: Usage,
@@ -123,6 +131,8 @@ impl Call {
             ),
             playout: Playout::new(rate),
             listener,
+            transfers: Transfers::new(rate),
+            particulars: Particulars::default(),
             tap: None,
             tap_failed: false,
             usage: Usage::default(),
@@ -186,6 +196,8 @@ impl Call {
             biased;
             () = fence.cancelled() => Happened::Fenced,
             tick = pacer.tick() => Happened::Tick(tick),
+            // Before the leg, whose end may follow a transfer at once.
+            end = self.transfers.next() => Happened::Transferred(end),
             event = self.leg.event(), if !self.leg_ended => Happened::Leg(event),
             command = commands.recv(), if commands_open => Happened::Command(command),
             heard = self.ears.next() => Happened::Heard(heard),
@@ -207,62 +219,9 @@ impl Call {
                 self.feed(thought.input).await;
             }
             Happened::Voiced(voiced) => self.voiced(voiced).await,
+            Happened::Transferred(how) => self.feed(Input::TransferEnded { how }).await,
             Happened::Command(Some(command)) => self.feed(Input::Command(command)).await,
             Happened::Command(None) | Happened::Fenced => {}
-        }
-    }
-
-    /// Every 20 ms: the caller's frame in, the agent's frame out.
-    async fn tick(&mut self, tick: Tick) {
-        if !self.answered || self.leg_ended {
-            return;
-        }
-        let ticked = self.clock.now();
-        self.leg.receive(&mut self.caller_frame);
-        self.ears.push(&self.caller_frame);
-        let speech = self.listener.hear(&self.caller_frame, self.clock.now());
-        if let Some(speech) = speech {
-            self.note_speech(&speech);
-            self.feed(speech).await;
-        }
-        if let Some(deaf) = self.ears.rotate_if_deaf() {
-            self.heard(deaf).await;
-        }
-        let fading = self.playout.is_fading();
-        let played = if self.waking.is_mute(tick, ticked) {
-            self.agent_frame.fill(0);
-            Vec::new()
-        } else {
-            self.playout.next_frame(&mut self.agent_frame)
-        };
-        self.leg.send(&self.agent_frame);
-        self.note_frame(tick, ticked, fading);
-        self.record();
-        self.feed_all(played).await;
-    }
-
-    fn note_frame(&mut self, tick: Tick, ticked: Time, fading: bool) {
-        let now = self.clock.now();
-        self.punctuality.sent(tick, Duration::from_micros(now.0.saturating_sub(ticked.0)));
-        if !fading {
-            self.punctuality.silence_kept(now);
-        }
-    }
-
-    fn note_speech(&mut self, speech: &Input) {
-        if matches!(speech, Input::SpeechStarted { .. }) {
-            self.ears.speech_started();
-        } else {
-            self.ears.speech_ended();
-        }
-    }
-
-    fn record(&mut self) {
-        let Some(tap) = &self.tap else { return };
-        if tap.record(&self.caller_frame, &self.agent_frame).is_err() {
-            self.tap = None;
-            self.tap_failed = true;
-            self.journal.trouble("the recording has stopped".to_owned());
         }
     }
 
@@ -271,6 +230,7 @@ impl Call {
             LegEvent::Ringing => self.feed(Input::LegRinging).await,
             LegEvent::Answered => {
                 self.answered = true;
+                self.note_particulars();
                 self.feed(Input::LegAnswered).await;
             }
             LegEvent::Dtmf(digit) => self.feed(Input::Dtmf { digit }).await,
@@ -279,6 +239,12 @@ impl Call {
                 self.sip_status = sip_status;
                 self.feed(Input::LegEnded { how }).await;
             }
+        }
+    }
+
+    fn note_particulars(&mut self) {
+        if let Some(attributes) = self.particulars.news(&*self.leg) {
+            self.journal.particulars(attributes);
         }
     }
 
@@ -349,7 +315,10 @@ impl Call {
                 self.mouth.speak(generation, text);
             }
             Output::SpeakDone { generation } => self.mouth.finish(generation),
-            Output::Play { generation } | Output::Resume { generation } => self.playout.play(generation),
+            Output::Play { generation } | Output::Resume { generation } => {
+                self.transfers.quiet();
+                self.playout.play(generation);
+            }
             Output::Pause { generation } => {
                 self.note_silencing(generation);
                 self.pending.extend(self.playout.pause(generation));
@@ -361,15 +330,13 @@ impl Call {
             }
             Output::CallTool { id, .. } => self.pending.push_back(no_such_tool(id)),
             Output::SendDtmf { digits } => self.leg.send_dtmf(&digits),
+            Output::Transfer { to, mode, max_ring_ms } => {
+                self.transfers.begin(&*self.leg, to, mode, Duration::from_millis(max_ring_ms));
+            }
+            Output::HandOver => self.transfers.hand_over(&*self.leg),
             Output::HangUp => self.leg.hang_up(),
             Output::Emit(event) => self.journal.event(event),
             Output::Ended(ending) => self.ending = Some(ending),
-        }
-    }
-
-    fn note_silencing(&mut self, generation: Generation) {
-        if self.playout.is_sounding(generation) {
-            self.punctuality.silence_ordered(self.clock.now());
         }
     }
 
@@ -386,6 +353,7 @@ impl Call {
     }
 
     fn finish(mut self) -> Finish {
+        self.note_particulars();
         let (samples, rate) = self.ears.given();
         self.usage.add_audio(samples, rate);
         self.journal.usage(&self.usage);
@@ -398,9 +366,4 @@ impl Call {
 
 fn voice_failed(generation: Generation, detail: String) -> Input {
     Input::ProviderFailed { provider: Provider::Tts, generation, detail }
-}
-
-/// The engine is given no tools of the customer's, so a call of one is the model's invention.
-fn no_such_tool(id: String) -> Input {
-    Input::ToolResult { id, result: r#"{"error":"there is no such tool"}"#.to_owned() }
 }

@@ -51,6 +51,11 @@ pub enum Entry {
     Event(Event),
     /// A span of the trace.
     Span(Span),
+    /// What the carrier tells about the call, `sip.…`; a later one replaces it. Personal.
+    Particulars {
+        /// By LiveKit's names.
+        attributes: BTreeMap<String, String>,
+    },
     /// A finished recording.
     Recording {
         /// Path inside the object store.

@@ -78,6 +78,11 @@ impl Journal {
         self.span("providers.usage", from, self.clock.now(), true, named(attributes));
     }
 
+    /// The agent was told to be silent at `ordered`, and was from `now` on.
+    pub(crate) fn silenced(&self, ordered: Time, now: Time) {
+        self.span("call.silenced", ordered, now, true, Attributes::new());
+    }
+
     /// How punctually the frames of an answered call went out.
     pub(crate) fn media(&self, counted: &Punctuality) {
         if counted.frames == 0 {
@@ -87,6 +92,11 @@ impl Journal {
             named([("media.frames", json!(counted.frames)), ("media.frames_late", json!(counted.late))]);
         attributes.extend(counted.silence_ms.map(|ms| ("media.silence_ms".to_owned(), json!(ms))));
         self.span("call.media", self.answered_at(), self.clock.now(), true, attributes);
+    }
+
+    /// What the carrier tells about the call.
+    pub(crate) fn particulars(&self, attributes: BTreeMap<String, String>) {
+        self.write(Entry::Particulars { attributes });
     }
 
     pub(crate) fn recording(&self, finished: Finished) {

@@ -4,7 +4,7 @@
 //! workers hand in and what a session reports while it runs. Inside, `call` is the one loop:
 //! it turns the world into engine inputs and performs engine outputs. Around it, `ears`, `brain`
 //! and `mouth` keep a recogniser, a model and a voice alive; `playout` counts what was really
-//! played; `listener` measures the caller's speech.
+//! played; `listener` measures the caller's speech; `transfer` puts a caller through, to `music`.
 //!
 //! A session decides nothing about the conversation (that is the engine's part), writes to no
 //! database (it reports), and knows no vendor and no SIP.
@@ -22,11 +22,14 @@ pub mod job;
 mod journal;
 mod listener;
 mod mouth;
+mod music;
+mod particulars;
 mod playout;
 mod prepare;
 mod punctuality;
 pub mod recording;
 mod session;
+mod transfer;
 mod waking;
 
 pub use deps::{SessionDeps, WallClock};

@@ -27,6 +27,9 @@ fn render_nodes(flow: &FlowGraph, variables: &BTreeMap<String, String>) -> Resul
     for node in flow.nodes.values_mut() {
         node.prompt = render(&node.prompt, variables)?;
     }
+    for target in flow.transfer.values_mut() {
+        target.introduction = render(&target.introduction, variables)?;
+    }
     Ok(flow)
 }
 

@@ -17,6 +17,6 @@ pub use direct::{DirectConfig, DirectTelephony, InboundDigest, InboundPolicy, St
 pub use pacer::{Pacer, Tick};
 pub use port::{
     CallLeg, DialError, DialRequest, FRAME, IncomingCall, LegError, LegEvent, LegQuality, Received,
-    Rejection, Telephony, TransferError, Transport, Trunk,
+    Rejection, Telephony, Transfer, TransferError, Transferred, Transport, Trunk,
 };
 pub use virtual_leg::{PhoneEvent, VirtualLeg, VirtualPhone, virtual_leg, virtual_leg_at};

@@ -1,6 +1,9 @@
 use async_trait::async_trait;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
+use talkif_model::flow::TransferMode;
 use talkif_model::{CallId, E164};
 
 /// Length of every frame that crosses the port.
@@ -87,8 +90,46 @@ pub trait CallLeg: Send {
     /// Blind transfer by REFER; on failure the call goes on.
     async fn transfer(&mut self, to: &str) -> Result<(), TransferError>;
 
+    /// Begins a transfer and goes on meanwhile: the leg is to be served as ever. A leg that cannot
+    /// call somebody into its call makes an attended transfer a blind one.
+    fn begin_transfer(&self, _transfer: Transfer) -> BoxFuture<'static, Result<Transferred, TransferError>> {
+        Box::pin(async { Err(TransferError { sip_status: None }) })
+    }
+
+    /// After [`Transferred::Joined`]: from now on the caller and the other person need us no more,
+    /// and hanging up leaves them to each other. Fails if one of them has gone.
+    fn hand_over(&self) -> BoxFuture<'static, Result<(), TransferError>> {
+        Box::pin(async { Err(TransferError { sip_status: None }) })
+    }
+
+    /// What the carrier, and servers on the way, tell about the call: `sip.callIDFull`,
+    /// `sip.h.x-…` and so on, as LiveKit names them. Personal.
+    fn attributes(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([("sip.callIDFull".to_owned(), self.id().to_owned())])
+    }
+
     /// Quality so far.
     fn quality(&self) -> LegQuality;
+}
+
+/// A transfer to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// E.164, or a `sip:` or `tel:` address.
+    pub to: String,
+    /// How.
+    pub mode: TransferMode,
+    /// Ring at most this long, where we do the ringing.
+    pub max_ring: Duration,
+}
+
+/// What a transfer has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transferred {
+    /// The caller is with the other person, without us; `Ended` follows.
+    Away,
+    /// The other person has answered and hears the caller and us.
+    Joined,
 }
 
 /// Places and takes calls.

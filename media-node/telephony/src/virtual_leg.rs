@@ -1,11 +1,14 @@
 //! A leg without a network, for tests of whatever sits on a leg: the test holds the phone.
 
-use crate::port::{CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, TransferError};
+use crate::port::{
+    CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, Transfer, TransferError, Transferred,
+};
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use talkif_call_engine::io::LegEnd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Samples the phone hears that nobody takes: the last ten minutes at 8 kHz.
 const MAX_HEARD: usize = 8_000 * 600;
@@ -23,6 +26,10 @@ pub enum PhoneEvent {
     Dtmf(String),
     /// `transfer` was called.
     Transfer(String),
+    /// `begin_transfer` was called.
+    BeganTransfer(Transfer),
+    /// `hand_over` was called.
+    HandedOver,
 }
 
 /// The leg's end.
@@ -48,6 +55,8 @@ struct Line {
     heard: VecDeque<i16>,
     quality: LegQuality,
     transfer_refused: Option<u16>,
+    transfer: Option<oneshot::Sender<Result<Transferred, TransferError>>>,
+    target_gone: bool,
 }
 
 /// A leg at 8 kHz and the phone at its other end.
@@ -107,6 +116,19 @@ impl VirtualPhone {
     /// Makes transfers fail with this SIP status.
     pub fn refuse_transfers(&self, sip_status: u16) {
         self.line().transfer_refused = Some(sip_status);
+    }
+
+    /// Decides the transfer that was begun last. Without this it rings for ever.
+    pub fn decide_transfer(&self, result: Result<Transferred, TransferError>) {
+        if let Some(waiting) = self.line().transfer.take() {
+            // A leg that was dropped does not wait any more.
+            let _ = waiting.send(result);
+        }
+    }
+
+    /// Makes handing over fail: the other person has gone.
+    pub fn target_goes(&self) {
+        self.line().target_gone = true;
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -203,6 +225,19 @@ impl CallLeg for VirtualLeg {
         self.tell(PhoneEvent::Transfer(to.to_owned()));
         let refused = self.line().transfer_refused;
         refused.map_or(Ok(()), |status| Err(TransferError { sip_status: Some(status) }))
+    }
+
+    fn begin_transfer(&self, transfer: Transfer) -> BoxFuture<'static, Result<Transferred, TransferError>> {
+        let (decided, decision) = oneshot::channel();
+        self.line().transfer = Some(decided);
+        self.tell(PhoneEvent::BeganTransfer(transfer));
+        Box::pin(async move { decision.await.unwrap_or(Err(TransferError { sip_status: None })) })
+    }
+
+    fn hand_over(&self) -> BoxFuture<'static, Result<(), TransferError>> {
+        self.tell(PhoneEvent::HandedOver);
+        let gone = self.line().target_gone;
+        Box::pin(async move { if gone { Err(TransferError { sip_status: None }) } else { Ok(()) } })
     }
 
     fn quality(&self) -> LegQuality {

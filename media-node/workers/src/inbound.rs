@@ -7,7 +7,8 @@ use crate::fresh;
 use crate::runner::Stage;
 use crate::running::LEASE_MS;
 use crate::shutdown::Shutdown;
-use crate::variables::Variables;
+use crate::variables::{self, Variables};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use talkif_model::flow::FlowGraph;
 use talkif_model::{AccountId, CallId, Direction, EndReason, FlowId};
@@ -101,7 +102,8 @@ impl Inbound {
         if self.shutdown.is_asked() {
             return reject(leg, Rejection::Unavailable).await;
         }
-        let rung = Rung { call_id: fresh::call_id(), sip_call_id: leg.id().to_owned(), from, to };
+        let headers = variables::of_headers(&leg.attributes());
+        let rung = Rung { call_id: fresh::call_id(), sip_call_id: leg.id().to_owned(), from, to, headers };
         match self.admit(&rung).await {
             Ok((call, job, slot)) => {
                 let entered = self.stage.running.enter(call.call_id, call.token);
@@ -186,6 +188,8 @@ struct Rung {
     /// As the carrier sent them.
     from: String,
     to: String,
+    /// `X-…` headers of the INVITE, as variables.
+    headers: Map<String, Value>,
 }
 
 /// Why a call is not taken.
@@ -270,6 +274,7 @@ impl Route {
     ) -> Result<CallJob, DbError> {
         let mut variables = Variables::default();
         variables.set_call(rung.call_id, Direction::Inbound, &rung.from, &rung.to);
+        variables.set_fields("call.headers", &rung.headers);
         variables.set_account(self.account_id, &self.row.opt_text("account_name")?.unwrap_or_default());
         variables.set_time(now_us, None);
         variables.set("contact.phone", &rung.from);

@@ -59,7 +59,7 @@ fn describe(entry: &Entry) -> Option<(String, Value)> {
             json!({ "status": ending.status, "end_reason": ending.end_reason,
                     "outcome": ending.outcome, "sip_status": sip_status }),
         ),
-        Entry::Span(_) => return None,
+        Entry::Particulars { .. } | Entry::Span(_) => return None,
     })
 }
 

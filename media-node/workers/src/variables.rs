@@ -61,6 +61,17 @@ impl Variables {
     }
 }
 
+/// The `X-…` headers among a leg's attributes, by names that a template can say: `sip.h.X-Desk`
+/// is `x_desk`.
+pub(crate) fn of_headers(attributes: &BTreeMap<String, String>) -> Map<String, Value> {
+    let header = |(name, value): (&String, &String)| {
+        let name = name.strip_prefix("sip.h.")?.to_ascii_lowercase().replace('-', "_");
+        let sayable = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        (sayable && name.starts_with("x_")).then(|| (name, Value::from(value.as_str())))
+    };
+    attributes.iter().filter_map(header).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +83,20 @@ mod tests {
         let map = variables.into_map();
         assert_eq!(map["system.time"], "15:06:03");
         assert_eq!(map["system.timestamp"], "2026-05-26T15:06:03+03:00");
+    }
+
+    #[test]
+    fn headers_of_the_invite_have_names_that_templates_can_say() {
+        let attributes =
+            [("sip.h.X-Desk-Id", "7"), ("sip.callID", "a"), ("sip.h.X-A{{b}}", "c"), ("sip.h.Via", "d")];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let mut variables = Variables::default();
+        variables.set_fields("call.headers", &of_headers(&attributes));
+        let map = variables.into_map();
+        assert_eq!(
+            map.into_iter().collect::<Vec<_>>(),
+            [("call.headers.x_desk_id".to_owned(), "7".to_owned())]
+        );
     }
 
     #[test]

@@ -106,6 +106,18 @@ impl Workers {
     /// # Errors
     /// [`StartError`]. A database or Redis that is away is none: the workers wait for them.
     pub async fn start(config: WorkersConfig, ports: Ports) -> Result<Self, StartError> {
+        Self::start_with(config, ports, axum::Router::new()).await
+    }
+
+    /// The same; `routes` are served beside the artifacts.
+    ///
+    /// # Errors
+    /// As [`Workers::start`].
+    pub async fn start_with(
+        config: WorkersConfig,
+        ports: Ports,
+        routes: axum::Router,
+    ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.artifacts_listen).await?;
         let mut workers = Self {
             shutdown: Shutdown::default(),
@@ -118,7 +130,7 @@ impl Workers {
             db: Arc::clone(&ports.db),
             node_id: config.node_id.clone(),
         };
-        workers.spawn_all(config, ports, listener)?;
+        workers.spawn_all(config, ports, listener, routes)?;
         Ok(workers)
     }
 
@@ -127,6 +139,7 @@ impl Workers {
         config: WorkersConfig,
         ports: Ports,
         listener: TcpListener,
+        routes: axum::Router,
     ) -> Result<(), StartError> {
         let redis = redis::Client::open(config.redis_url.as_str())?;
         let region = config.region.as_str();
@@ -151,7 +164,7 @@ impl Workers {
         self.background.spawn(feed);
         self.spawn_calls(&config, &ports, &stage, &owner, redis);
         self.spawn_upkeep(&config, &ports, &stage, &owner)?;
-        self.spawn_artifacts(&config, &ports, listener);
+        self.spawn_artifacts(&config, &ports, listener, routes);
         Ok(())
     }
 
@@ -222,13 +235,20 @@ impl Workers {
         Ok(())
     }
 
-    fn spawn_artifacts(&mut self, config: &WorkersConfig, ports: &Ports, listener: TcpListener) {
+    fn spawn_artifacts(
+        &mut self,
+        config: &WorkersConfig,
+        ports: &Ports,
+        listener: TcpListener,
+        routes: axum::Router,
+    ) {
         let router = artifacts::router(ArtifactServer {
             db: Arc::clone(&ports.db),
             clock: ports.clock.clone(),
             key: config.artifacts_key.as_slice().into(),
             recordings: Arc::clone(&ports.recordings),
         });
+        let router = router.merge(routes);
         self.background.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "artifacts are no longer served");

@@ -1,7 +1,7 @@
 //! `GET /v1/calls/{id}`.
 
 use super::list::summary;
-use super::wire::{Call, CallMetrics, TraceSpan, TranscriptTurn};
+use super::wire::{Call, CallMetrics, Sip, TraceSpan, TranscriptTurn};
 use crate::app::{App, database, not_found, rfc3339};
 use crate::attempts::attempts;
 use crate::auth::Caller;
@@ -9,6 +9,7 @@ use crate::http::{Incoming, Reply};
 use crate::ports::Artifacts;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use talkif_model::{CallId, CallStatus, Outcome, Personal};
 use talkif_problem::{FieldCode, FieldError, Problem, ProblemBody};
@@ -74,6 +75,8 @@ fn read(app: &App, artifacts: &Artifacts, id: CallId, row: &Row) -> Result<Call,
         qualified: outcome.map(Outcome::is_qualified),
         outcome_reason: row.opt_text("outcome_reason")?,
         failure_code: row.opt_text("failure_code")?,
+        failure_detail: row.opt_text("failure_detail")?.map(Personal),
+        sip: sip(row)?,
         held_reason: row.opt_text("held_reason")?.filter(|_| queued),
         not_before: Some(rfc3339(row.int("not_before_us")?)).filter(|_| queued),
         booking: optional_json(row, "booking")?,
@@ -90,6 +93,14 @@ fn read(app: &App, artifacts: &Artifacts, id: CallId, row: &Row) -> Result<Call,
         trace: optional_json::<Vec<StoredSpan>>(row, "trace")?
             .map(|spans| spans.into_iter().map(TraceSpan::from).collect()),
         summary,
+    })
+}
+
+fn sip(row: &Row) -> Result<Sip, DbError> {
+    Ok(Sip {
+        call_id: row.opt_text("sip_call_id")?,
+        status: row.opt_int("sip_status")?,
+        attributes: optional_json(row, "sip_attributes")?.unwrap_or_else(|| Personal(BTreeMap::new())),
     })
 }
 

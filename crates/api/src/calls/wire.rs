@@ -72,6 +72,11 @@ pub(crate) struct Call {
     pub(super) outcome_reason: Option<String>,
     /// What failed, for failed calls.
     pub(super) failure_code: Option<String>,
+    /// The same in words, for people.
+    #[schema(value_type = Option<String>)]
+    pub(super) failure_detail: Option<Personal<String>>,
+    /// What the carrier told.
+    pub(super) sip: Sip,
     /// Why it is not dialled yet, for queued calls.
     pub(super) held_reason: Option<String>,
     /// It is not dialled before, for queued calls. RFC 3339.
@@ -107,6 +112,20 @@ pub(crate) struct Call {
     /// With `include=trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trace: Option<Vec<TraceSpan>>,
+}
+
+/// What the carrier told about a call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Sip {
+    /// The SIP Call-ID, by which a carrier finds the call.
+    pub(super) call_id: Option<String>,
+    /// The final answer, such as 486, where a call ended with one.
+    #[schema(example = 486)]
+    pub(super) status: Option<i64>,
+    /// `X-…` headers and more, named as LiveKit does: `sip.h.x-…`, `sip.callID`, `sip.trunkID`,
+    /// `sip.twilio.callSid`.
+    #[schema(value_type = Object)]
+    pub(super) attributes: Personal<BTreeMap<String, String>>,
 }
 
 /// Milliseconds since the lead was accepted; for inbound calls, since the call came in.

@@ -17,6 +17,11 @@ async fn a_finished_call_shows_everything_that_is_known() {
             booking = '{{\"slot\": \"2026-05-26T15:30:00Z\", \"owner\": \"mehmet@helena.example\"}}',
             slots = '{{\"budget\": \"12k\"}}',
             dialed_at = now() - interval '90 seconds', answered_at = now() - interval '80 seconds', ended_at = now();
+        update calls set sip_call_id = 'abc@carrier', sip_status = 200;
+        insert into events (account_id, call_id, type, data)
+            select '{account}', id, 'call.sip', '{{\"sip.h.X-Desk\": \"6\"}}' from calls;
+        insert into events (account_id, call_id, type, data)
+            select '{account}', id, 'call.sip', '{{\"sip.h.X-Desk\": \"7\"}}' from calls;
         insert into turns (account_id, call_id, turn_no, speaker, text, started_ms, ended_ms)
             select '{account}', id, 1, 'agent', 'Hi, this is Talkif.', 120, 2100 from calls;
         insert into recordings (call_id, account_id, path, bytes, duration_ms, expires_at)
@@ -32,6 +37,7 @@ async fn a_finished_call_shows_everything_that_is_known() {
         ("qualified", json!(true)),
         ("slots", json!({"budget": "12k"})),
         ("duration_ms", json!(80_000)),
+        ("sip", json!({"call_id": "abc@carrier", "status": 200, "attributes": {"sip.h.X-Desk": "7"}})),
         ("metrics", json!({"first_dial_ms": 10_000, "answered_at_ms": 20_000, "outcome_at_ms": 100_000})),
         ("lead_id", made.body["lead_id"].clone()),
     ] {

@@ -5,7 +5,7 @@ use super::world::World;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use talkif_call_engine::EngineConfig;
-use talkif_call_engine::io::{Command, Input, LegEnd, Provider};
+use talkif_call_engine::io::{Command, Input, LegEnd, Provider, TransferEnd};
 use talkif_model::{Direction, EndReason};
 
 /// What the script waits for, and does.
@@ -91,6 +91,8 @@ pub struct Habits {
     pub stalls: Option<usize>,
     /// The leg never says that it is gone.
     pub leg_never_ends: bool,
+    /// What becomes of a transfer after 4 s; `None` tells nobody.
+    pub transfer_ends: Option<TransferEnd>,
 }
 
 /// A call to be played.
@@ -111,6 +113,7 @@ impl Scenario {
             tts_words: true,
             stalls: None,
             leg_never_ends: false,
+            transfer_ends: Some(TransferEnd::Joined),
         };
         let config = flow::config(direction);
         Self { config, steps: VecDeque::new(), answers: VecDeque::new(), habits }

@@ -22,6 +22,7 @@ pub fn of_input(input: &Input) -> Option<String> {
         Input::PlayoutFinished { generation, .. } => format!("playout of #{} is over", generation.0),
         Input::ToolResult { result, .. } => format!("tool answers {result}"),
         Input::ProviderFailed { provider, .. } => format!("{provider:?} is lost"),
+        Input::TransferEnded { how } => format!("transfer: {how:?}"),
         Input::Command(command) => format!("order: {command:?}"),
         _ => return None,
     })
@@ -44,6 +45,10 @@ pub fn of_output(output: &Output) -> String {
         }
         Output::CallTool { id, name, arguments } => format!("  > call tool {id} {name} {arguments}"),
         Output::SendDtmf { digits } => format!("  > send {digits}"),
+        Output::Transfer { to, mode, max_ring_ms } => {
+            format!("  > transfer to {to} ({mode}, rings {max_ring_ms} ms)")
+        }
+        Output::HandOver => "  > hand over".to_owned(),
         Output::HangUp => "  > hang up".to_owned(),
         Output::Emit(event) => format!("  = {}", of_event(event)),
         Output::Ended(ending) => format!("  = ended {}", of_ending(ending)),
@@ -81,6 +86,10 @@ fn of_event(event: &Event) -> String {
         Event::Interruption { false_alarm: true } => "false alarm".to_owned(),
         Event::Interruption { false_alarm: false } => "interrupted".to_owned(),
         Event::Qualified { outcome } => format!("verdict {outcome}"),
+        Event::Transfer { name, state, sip_status } => match sip_status {
+            Some(status) => format!("transfer to {name} {state:?} ({status})"),
+            None => format!("transfer to {name} {state:?}"),
+        },
         Event::OptedOut => "opted out".to_owned(),
         Event::Voicemail => "voicemail".to_owned(),
         Event::Trouble { detail } => format!("trouble: {detail}"),

@@ -4,7 +4,7 @@ use super::scenario::{Answer, Habits, Scenario, Step};
 use super::timeline;
 use std::collections::{BTreeMap, VecDeque};
 use talkif_call_engine::io::{
-    DeadlineReason, Ending, Generation, Input, LegEnd, Output, Provider, Time, Word,
+    DeadlineReason, Ending, Generation, Input, LegEnd, Output, Provider, Time, TransferEnd, Word,
 };
 use talkif_call_engine::{Engine, EngineConfig};
 use talkif_model::{CallStatus, EndReason, Outcome};
@@ -253,6 +253,12 @@ impl World {
             Output::CallTool { id, .. } => {
                 self.later(400, Input::ToolResult { id, result: "{\"free\":[\"15:30\"]}".to_owned() });
             }
+            Output::Transfer { .. } => {
+                if let Some(how) = self.habits.transfer_ends {
+                    self.later(4_000, Input::TransferEnded { how });
+                }
+            }
+            Output::HandOver => self.later(50, Input::TransferEnded { how: TransferEnd::HandedOver }),
             Output::HangUp if !self.habits.leg_never_ends => {
                 self.later(30, Input::LegEnded { how: LegEnd::LocalHangup });
             }

@@ -25,5 +25,6 @@ macro_rules! call {
 mod barge_in;
 mod conversation;
 mod ends;
+mod transfers;
 mod trouble;
 mod turns;

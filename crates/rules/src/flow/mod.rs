@@ -20,6 +20,7 @@ mod follow_ups;
 mod nodes;
 mod settings;
 mod suggest;
+mod transfers;
 mod tree;
 mod vocabulary;
 
@@ -66,7 +67,8 @@ impl fmt::Display for FlowError {
 
 impl std::error::Error for FlowError {}
 
-const KEYS: &[&str] = &["id", "name", "match", "call", "agent", "qualify", "entry", "agents", "on"];
+const KEYS: &[&str] =
+    &["id", "name", "match", "call", "agent", "qualify", "entry", "agents", "transfer", "on"];
 
 /// Compiles a flow.
 ///
@@ -91,6 +93,7 @@ fn read(root: &Field<'_>) -> Option<FlowGraph> {
     let speech = settings::speech(section.get("agent").as_ref(), section.get("call").as_ref(), &matches);
     let on = follow_ups::read(section.get("on").as_ref());
     let call = settings::call(section.get("call").as_ref(), on.retry.as_ref());
+    let transfer = transfers::read(section.get("transfer").as_ref());
     let outline = nodes::read(&section, on.calendar.as_deref());
     let id = id?;
     let name = section.get("name").and_then(|field| field.text()).unwrap_or_else(|| id.as_str().to_owned());
@@ -105,6 +108,7 @@ fn read(root: &Field<'_>) -> Option<FlowGraph> {
         entry: outline.entry,
         nodes: outline.nodes,
         on: on.follow_ups,
+        transfer,
     })
 }
 

@@ -113,7 +113,7 @@ fn simple_slot(name: &str) -> Slot {
 }
 
 /// A name that a model can be given: lower-case letters, digits, `_` and `-`.
-fn identifier(field: &Field<'_>, text: &str) -> Option<String> {
+pub(super) fn identifier(field: &Field<'_>, text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     let well_formed = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.len() <= LONGEST_NAME

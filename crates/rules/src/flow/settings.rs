@@ -2,11 +2,12 @@
 
 use super::defaults;
 use super::duration::parse_span;
-use super::field::Field;
+use super::field::{Entry, Field};
 use super::follow_ups::RetryChoice;
 use super::suggest;
 use super::vocabulary::{LLM, STT, TTS, Vendor, language};
 use crate::template;
+use std::collections::BTreeMap;
 use talkif_model::flow::{CallPolicy, FlowMatch, QuietHours, RetryPolicy, VoiceSettings};
 
 const MATCH_KEYS: &[&str] = &["source", "campaign", "intent", "language"];
@@ -20,12 +21,15 @@ const CALL_KEYS: &[&str] = &[
     "record",
     "recording_ttl",
     "retry",
+    "headers",
 ];
 const AGENT_KEYS: &[&str] = &["system", "greeting", "language", "stt", "llm", "tts", "temperature"];
 const VENDOR_KEYS: &[&str] = &["provider", "model"];
 const SILENCE_KEYS: &[&str] = &["after", "prompts"];
 const RETRY_KEYS: &[&str] = &["delay", "max", "backoff", "cap"];
 const DAY_S: u32 = 86_400;
+const LONGEST_HEADER: usize = 60;
+const MOST_HEADERS: usize = 16;
 
 /// Reads `match`.
 pub(super) fn matches(field: Option<&Field<'_>>) -> FlowMatch {
@@ -68,7 +72,34 @@ pub(super) fn call(field: Option<&Field<'_>>, chosen: Option<&RetryChoice<'_>>) 
         record: get("record").and_then(|field| field.boolean()).unwrap_or(false),
         recording_ttl_days: seconds("recording_ttl", DAY_S..=730 * DAY_S, 30 * DAY_S) / DAY_S,
         retry: retry(get("retry").as_ref(), chosen),
+        headers: get("headers").map(|field| headers(&field)).unwrap_or_default(),
     }
+}
+
+/// `X-…` headers and templates for their values. `X-Talkif-…` are our own.
+fn headers(field: &Field<'_>) -> BTreeMap<String, String> {
+    let fits = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        lower.len() > 2
+            && lower.len() <= LONGEST_HEADER
+            && lower.starts_with("x-")
+            && !lower.starts_with("x-talkif-")
+            && lower.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let read = |entry: &Entry<'_>| {
+        if !fits(&entry.key.name) {
+            let message =
+                format!("`{}` must be a header such as X-Campaign, and none of ours", entry.key.name);
+            entry.error("invalid_header", message);
+            return None;
+        }
+        Some((entry.key.name.clone(), prompt(&entry.value)?))
+    };
+    let entries = field.entries();
+    if entries.len() > MOST_HEADERS {
+        field.error("out_of_range", format!("at most {MOST_HEADERS} headers"));
+    }
+    entries.iter().filter_map(read).collect()
 }
 
 fn quiet_hours(field: &Field<'_>) -> Vec<QuietHours> {

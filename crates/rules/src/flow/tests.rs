@@ -385,3 +385,20 @@ fn the_documentation_names_every_code_of_a_mistake() {
         assert!(include_str!("../../../../docs/flows.md").contains(&format!("`{code}`")), "{code}");
     }
 }
+
+#[test]
+fn a_flow_may_send_headers_of_its_own() {
+    let flow = ok("id: flow_a
+qualify: [need]
+call:
+  headers: {X-Campaign: '{{lead.campaign}}', x-desk: '7'}
+");
+    let headers: Vec<_> =
+        flow.call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(headers, [("X-Campaign", "{{lead.campaign}}"), ("x-desk", "7")]);
+    for bad in ["From: a", "X-: a", "X-A_b: a", "X-Talkif-Call: a", "'X A': a"] {
+        let source = format!("id: flow_a\nqualify: [need]\ncall:\n  headers: {{{bad}}}\n");
+        let errors = compile(&source, Format::Yaml).unwrap_err();
+        assert_eq!(errors[0].code, "invalid_header", "{bad}: {errors:?}");
+    }
+}

@@ -5,11 +5,15 @@ use super::shared::{Shared, is_frame};
 use super::task::Command;
 use crate::control::SipControl;
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, TransferError};
+use talkif_model::flow::TransferMode;
+use talkif_telephony::{
+    CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, Transfer, TransferError, Transferred,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// A leg in a room. Dropping it hangs up and frees the room.
@@ -24,13 +28,6 @@ pub struct RoomLeg {
 }
 
 impl RoomLeg {
-    /// The latest attributes of the person's participant: `sip.callID`, `sip.phoneNumber`,
-    /// `sip.trunkPhoneNumber`, `sip.h.…`. Empty until it has joined.
-    #[must_use]
-    pub fn attributes(&self) -> BTreeMap<String, String> {
-        self.shared.line().core.attributes().clone()
-    }
-
     async fn ask(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<(), LegError>>) -> Command,
@@ -94,6 +91,29 @@ impl CallLeg for RoomLeg {
 
     async fn transfer(&mut self, to: &str) -> Result<(), TransferError> {
         self.control.transfer(to).await
+    }
+
+    fn begin_transfer(&self, transfer: Transfer) -> BoxFuture<'static, Result<Transferred, TransferError>> {
+        let control = Arc::clone(&self.control);
+        Box::pin(async move {
+            match transfer.mode {
+                TransferMode::Blind => control.transfer(&transfer.to).await.map(|()| Transferred::Away),
+                TransferMode::Attended => {
+                    control.consult(&transfer.to, transfer.max_ring).await.map(|()| Transferred::Joined)
+                }
+            }
+        })
+    }
+
+    fn hand_over(&self) -> BoxFuture<'static, Result<(), TransferError>> {
+        let control = Arc::clone(&self.control);
+        Box::pin(async move { control.hand_over().await })
+    }
+
+    /// The latest attributes of the person's participant: `sip.callID`, `sip.phoneNumber`,
+    /// `sip.trunkPhoneNumber`, `sip.h.…`. Empty until it has joined.
+    fn attributes(&self) -> BTreeMap<String, String> {
+        self.shared.line().core.attributes().clone()
     }
 
     fn quality(&self) -> LegQuality {

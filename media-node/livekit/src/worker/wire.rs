@@ -2,6 +2,7 @@
 
 use super::{FromServer, ToServer};
 use crate::api::Api;
+use crate::names::GUEST;
 use livekit_api::access_token::AccessTokenError;
 use livekit_protocol as proto;
 use prost::Message as _;
@@ -128,6 +129,9 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn of(job: &proto::Job) -> Option<Self> {
         let person = job.participant.as_ref().filter(|person| person.kind == i32::from(Kind::Sip))?;
+        if person.attributes.contains_key(GUEST) {
+            return None;
+        }
         let attribute = |name: &str| person.attributes.get(name).cloned().unwrap_or_default();
         Some(Self {
             room: job.room.as_ref()?.name.clone(),
@@ -163,6 +167,11 @@ mod tests {
         assert_eq!((caller.from.as_str(), caller.to.as_str()), ("+15550111", "+15550100"));
         assert_eq!(caller.room, "talkif-eu-west-in_1");
         assert_eq!(Caller::of(&job(Kind::Standard)), None);
+        let mut guest = job(Kind::Sip);
+        if let Some(person) = &mut guest.participant {
+            person.attributes.insert(GUEST.to_owned(), "transfer".to_owned());
+        }
+        assert_eq!(Caller::of(&guest), None, "whoever was called into a call is nobody's caller");
         assert_eq!(Caller::of(&proto::Job { participant: None, ..job(Kind::Sip) }), None);
     }
 

@@ -45,21 +45,16 @@ async fn an_incoming_call_is_answered_and_heard_both_ways(world: Arc<World>) {
     let call = next(&mut calls).await;
     assert_eq!(call.to, number.as_str());
     assert!(call.from.starts_with("+1212555"), "the caller's number is told");
+    let attributes = call.leg.attributes();
+    assert_eq!(attributes.get("sip.h.x-talkif-case").map(String::as_str), Some("seen"), "{attributes:?}");
+    assert_eq!(attributes.get("sip.trunkPhoneNumber").map(String::as_str), Some(number.as_str()));
     let mut agent = Party::new(call.leg);
     caller.until(&LegEvent::Ringing).await;
     agent.answer().await;
     agent.speak();
     caller.speak();
-    tokio::join!(
-        async {
-            agent.until(&LegEvent::Answered).await;
-            agent.hears().await;
-        },
-        async {
-            caller.until(&LegEvent::Answered).await;
-            caller.hears().await;
-        },
-    );
+    tokio::join!(agent.until(&LegEvent::Answered), caller.until(&LegEvent::Answered));
+    agent.hear_each_other(&mut caller).await;
 }
 
 async fn an_incoming_call_that_is_refused_is_busy(world: Arc<World>) {

@@ -15,6 +15,8 @@ mod outbound;
 mod party;
 mod resume;
 mod sipp;
+mod transfers;
+mod webhooks;
 mod world;
 
 use futures::future::BoxFuture;
@@ -50,7 +52,7 @@ const LONGEST: Duration = Duration::from_secs(180);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Cases mostly wait.
-    arguments.test_threads.get_or_insert(4);
+    arguments.test_threads.get_or_insert(6);
     let runtime = Runtime::new().unwrap();
     let lack = match arguments.list {
         true => None,
@@ -63,9 +65,18 @@ fn main() -> ExitCode {
     let skipped = lack.is_some() || arguments.list;
     let world = (!skipped).then(|| Arc::new(runtime.block_on(World::start())));
     let trial = |case: Case| trial(case, world.clone(), runtime.handle().clone());
-    let cases = [outbound::cases(), inbound::cases(), outages::cases(), audio_path::cases(), resume::cases()]
-        .into_iter()
-        .flatten();
+    let cases = [
+        // First what waits longest.
+        outages::cases(),
+        transfers::cases(),
+        outbound::cases(),
+        inbound::cases(),
+        webhooks::cases(),
+        audio_path::cases(),
+        resume::cases(),
+    ]
+    .into_iter()
+    .flatten();
     let trials = cases.map(trial).map(|trial| trial.with_ignored_flag(lack.is_some())).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

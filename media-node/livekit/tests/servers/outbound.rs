@@ -1,11 +1,11 @@
 //! Calls that we place: answered, refused in every way, given up, ended by either side.
 
 use crate::sipp::Sipp;
-use crate::world::{World, fresh_number, phone, request, rings};
+use crate::world::{SOON, World, fresh_number, phone, request, rings};
 use crate::{Case, cases};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use talkif_call_engine::io::LegEnd;
 use talkif_telephony::LegEvent;
 
@@ -24,9 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
         whoever_is_called_may_hang_up,
         we_may_hang_up,
         keys_go_both_ways,
-        a_transferred_call_ends_and_the_carrier_is_told_where_to,
-        a_refused_transfer_leaves_the_call_as_it_was,
-        headers_reach_the_telephone,
+        headers_go_both_ways,
+        a_telephone_that_falls_silent_without_hanging_up_is_a_lost_line,
     ]
 }
 
@@ -171,31 +170,35 @@ async fn keys_go_both_ways(world: Arc<World>) {
     tokio::join!(agent.gets("45*"), person.gets("12#"));
 }
 
-async fn a_transferred_call_ends_and_the_carrier_is_told_where_to(world: Arc<World>) {
-    let sipp = Sipp::called("uas_transfers", "").await;
+async fn headers_go_both_ways(world: Arc<World>) {
+    let answer = ("SIP/2.0 200 OK\n", "SIP/2.0 200 OK\n      X-Desk: 7\n");
+    let sipp = Sipp::called_with("uas_answers", &[answer]).await;
     let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
     agent.until(&LegEvent::Answered).await;
-    agent.transfer("tel:+15550100300").await.unwrap();
-    let (how, _) = agent.end().await;
-    assert!(matches!(how, LegEnd::RemoteHangup | LegEnd::LocalHangup), "{how:?}");
-    // The scenario looks whom the REFER names.
-    sipp.succeeds().await;
-}
-
-async fn a_refused_transfer_leaves_the_call_as_it_was(world: Arc<World>) {
-    let sipp = Sipp::called("uas_fails_transfer", "").await;
-    let mut agent = world.dial(request(sipp.address, &fresh_number())).await;
-    agent.until(&LegEvent::Answered).await;
-    let refusal = agent.transfer("tel:+15550100300").await.unwrap_err();
-    assert!(refusal.sip_status.is_some_and(|status| status >= 400), "{refusal:?}");
-    agent.stays(Duration::from_millis(500)).await;
+    // They come with the answer, or a moment after it.
+    let until = Instant::now() + SOON;
+    while agent.header("x-desk").is_none_or(|desk| desk != "7") {
+        assert!(Instant::now() < until, "{:?}", agent.attributes());
+        agent.stays(Duration::from_millis(50)).await;
+    }
+    let attributes = agent.attributes();
+    assert!(attributes.get("sip.callIDFull").is_some_and(|id| !id.is_empty()), "{attributes:?}");
+    assert!(attributes.contains_key("sip.trunkID"), "{attributes:?}");
     agent.hang_up();
-    assert_eq!(agent.end().await.0, LegEnd::LocalHangup);
-    sipp.succeeds().await;
+    agent.end().await;
+    assert!(sipp.succeeds().await.contains("X-Talkif-Case: seen"), "the INVITE carries the header");
 }
 
-async fn headers_reach_the_telephone(world: Arc<World>) {
-    let sipp = Sipp::called("uas_refuses", "486 Busy Here").await;
-    world.dial(request(sipp.address, &fresh_number())).await.end().await;
-    assert!(sipp.succeeds().await.contains("X-Talkif-Case: seen"), "the INVITE carries the header");
+/// `livekit-sip` waits 15 s for more audio.
+async fn a_telephone_that_falls_silent_without_hanging_up_is_a_lost_line(world: Arc<World>) {
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    person.answer().await;
+    person.speak();
+    tokio::join!(agent.until(&LegEvent::Answered), person.until(&LegEvent::Answered));
+    agent.hear_from(&mut person).await;
+    // From here on nobody serves the telephone: no RTP, no BYE.
+    let (how, status) = agent.end_within(Duration::from_secs(60)).await;
+    assert_eq!((how, status), (LegEnd::Failed { detail: "media lost".to_owned() }, None));
 }

@@ -1,9 +1,14 @@
 //! One side of a call: a leg that is served every 20 ms, as a session does it.
 
 use crate::world::SOON;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{CallLeg, DirectTelephony, FRAME, LegEvent, Rejection, TransferError};
+use talkif_model::flow::TransferMode;
+use talkif_telephony::{
+    CallLeg, DirectTelephony, FRAME, LegEvent, Rejection, Transfer, TransferError, Transferred,
+};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// This many loud frames are somebody who speaks.
@@ -40,6 +45,16 @@ impl Party {
         self.speaks = true;
     }
 
+    /// From now on it is silent.
+    pub(crate) fn hushes(&mut self) {
+        self.speaks = false;
+    }
+
+    /// Serves the leg for a while, whatever happens but its end.
+    pub(crate) async fn talks_for(&mut self, time: Duration) {
+        self.during(tokio::time::sleep(time)).await;
+    }
+
     pub(crate) async fn answer(&mut self) {
         self.leg.answer().await.unwrap();
     }
@@ -60,9 +75,51 @@ impl Party {
         timeout(SOON, self.leg.transfer(to)).await.expect("a transfer is decided soon")
     }
 
+    /// Calls `to` into the call; the leg is to be served meanwhile.
+    pub(crate) fn consult(&self, to: String) -> BoxFuture<'static, Result<Transferred, TransferError>> {
+        let max_ring = Duration::from_secs(20);
+        self.leg.begin_transfer(Transfer { to, mode: TransferMode::Attended, max_ring })
+    }
+
+    /// Leaves the persons in the call to each other.
+    pub(crate) async fn hand_over(&mut self) -> Result<(), TransferError> {
+        let handed_over = self.leg.hand_over();
+        self.during(handed_over).await
+    }
+
+    /// Serves the leg until `work` is done.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let worked = timeout(SOON * 2, async {
+            loop {
+                tokio::select! {
+                    biased;
+                    done = &mut work => return done,
+                    event = self.next() => {
+                        assert!(!matches!(event, LegEvent::Ended { .. }), "{event:?} in mid-call");
+                    }
+                }
+            }
+        });
+        worked.await.expect("it is done in time")
+    }
+
     /// What the other side has said so far does not count.
     pub(crate) fn forget(&mut self) {
         self.loud = 0;
+    }
+
+    pub(crate) fn attributes(&self) -> BTreeMap<String, String> {
+        self.leg.attributes()
+    }
+
+    /// The value of a header of the far end's, whose name may be written in any way.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let wanted = format!("sip.h.{name}");
+        self.attributes()
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&wanted))
+            .map(|(_, value)| value)
     }
 
     /// The next event; the leg is served meanwhile.
@@ -136,6 +193,28 @@ impl Party {
     /// Serves the leg until the other side has been heard.
     pub(crate) async fn hears(&mut self) {
         self.serve_until(|party| party.loud >= SPEECH, "the other side is heard").await;
+    }
+
+    /// Serves both until this one has heard the other.
+    pub(crate) async fn hear_from(&mut self, other: &mut Self) {
+        let heard = timeout(SOON, async {
+            while self.loud < SPEECH {
+                let moment = Duration::from_millis(200);
+                tokio::join!(self.talks_for(moment), other.talks_for(moment));
+            }
+        });
+        assert!(heard.await.is_ok(), "the other side is heard: {} loud frames", self.loud);
+    }
+
+    /// Serves both until each has heard the other. Whoever is not served is not heard.
+    pub(crate) async fn hear_each_other(&mut self, other: &mut Self) {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let both = timeout(SOON, async {
+            while self.loud < SPEECH || other.loud < SPEECH {
+                tokio::join!(self.talks_for(MOMENT), other.talks_for(MOMENT));
+            }
+        });
+        assert!(both.await.is_ok(), "they hear each other: {} and {} loud frames", self.loud, other.loud);
     }
 
     /// Serves the leg until these keys have come.

@@ -20,10 +20,16 @@ pub(crate) struct Sipp {
 impl Sipp {
     /// Waits to be called; `status` stands in for the scenario's `STATUS`.
     pub(crate) async fn called(scenario: &str, status: &str) -> Self {
+        Self::called_with(scenario, &[("STATUS", status)]).await
+    }
+
+    /// Waits to be called; these texts of the scenario are replaced.
+    pub(crate) async fn called_with(scenario: &str, changes: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../telephony/tests/sipp");
         let text = std::fs::read_to_string(scenarios.join(format!("{scenario}.xml"))).unwrap();
-        std::fs::write(folder.path().join("scenario.xml"), text.replace("STATUS", status)).unwrap();
+        let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        std::fs::write(folder.path().join("scenario.xml"), text).unwrap();
         let (port, media) = (free_port(), free_port());
         let process = Command::new("sipp")
             .args(["-sf", "scenario.xml", "-i", "127.0.0.1", "-m", "1", "-l", "1", "-nostdin", "-rtp_echo"])

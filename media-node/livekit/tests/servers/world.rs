@@ -13,6 +13,7 @@ use talkif_telephony::{
     DialRequest, DirectConfig, DirectTelephony, IncomingCall, Rejection, Telephony, Transport, Trunk,
 };
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -26,6 +27,8 @@ pub(crate) struct World {
     /// Where `livekit-sip` takes calls.
     pub(crate) sip: SocketAddr,
     pub(crate) url: String,
+    /// Where `livekit-server` posts its events.
+    pub(crate) webhook: String,
     pub(crate) key: (String, String),
     /// Whoever waits for calls to a number. Calls to others are refused as unknown.
     expected: Expected,
@@ -41,7 +44,9 @@ impl World {
 
     pub(crate) async fn with_slots(slots: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let servers = LiveKit::start(folder.path(), None).await.unwrap();
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let webhook = format!("http://{}/livekit/webhook", http.local_addr().unwrap());
+        let servers = LiveKit::start(folder.path(), Some(&webhook)).await.unwrap();
         let key = (servers.api_key().to_owned(), servers.api_secret().to_owned());
         let telephony = Arc::new(LiveKitTelephony::start(LiveKitConfig {
             url: servers.url(),
@@ -52,11 +57,13 @@ impl World {
             allow: vec!["127.0.0.0/8".to_owned()],
             numbers: None,
         }));
+        let routes = telephony.routes();
+        tokio::spawn(async move { axum::serve(http, routes).await });
         timeout(SOON, telephony.ready()).await.expect("calls can come in soon");
         let expected = Expected::default();
         tokio::spawn(route(Arc::clone(&telephony), Arc::clone(&expected)));
         let (sip, url) = (servers.sip(), servers.url());
-        Self { servers: servers.into(), telephony, sip, url, key, expected, _folder: folder }
+        Self { servers: servers.into(), telephony, sip, url, webhook, key, expected, _folder: folder }
     }
 
     /// From now on, calls to `number` are the caller's to answer.

@@ -1,8 +1,11 @@
 //! The leg as its user sees it: queues to the control task, and the media.
 
 use super::media::{Media, Outgoing};
-use crate::port::{CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, TransferError};
+use crate::port::{
+    CallLeg, LegError, LegEvent, LegQuality, Received, Rejection, Transfer, TransferError, Transferred,
+};
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use talkif_media::TELEPHONE_RATE;
 use tokio::sync::{mpsc, oneshot};
@@ -138,6 +141,19 @@ impl CallLeg for DirectLeg {
     async fn transfer(&mut self, to: &str) -> Result<(), TransferError> {
         let command = |reply| Command::Transfer(to.to_owned(), reply);
         self.ask(command, TransferError { sip_status: None }).await
+    }
+
+    /// Always blind: whoever is called in would need a mixer here.
+    fn begin_transfer(&self, transfer: Transfer) -> BoxFuture<'static, Result<Transferred, TransferError>> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.commands.send(Command::Transfer(transfer.to, reply));
+        Box::pin(async move {
+            let over = TransferError { sip_status: None };
+            match asked {
+                Ok(()) => answer.await.unwrap_or(Err(over)).map(|()| Transferred::Away),
+                Err(_) => Err(over),
+            }
+        })
     }
 
     fn quality(&self) -> LegQuality {

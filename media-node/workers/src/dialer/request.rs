@@ -7,8 +7,12 @@ use std::time::Duration;
 use talkif_model::flow::FlowGraph;
 use talkif_model::{Direction, E164};
 use talkif_rules::secret::{self, SealingKey};
+use talkif_rules::template;
 use talkif_session::job::CallJob;
 use talkif_telephony::{DialRequest, Transport, Trunk};
+
+/// Longest value of a header of a flow's.
+const LONGEST_HEADER: usize = 256;
 
 /// Why a call that the gate let through cannot be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +56,29 @@ pub(super) fn place(
     let from = facts.from.clone().ok_or(Unplaceable::BadNumber)?;
     let to = facts.to.clone().ok_or(Unplaceable::BadNumber)?;
     let number = facts.number.as_ref().ok_or(Unplaceable::NoTrunk)?;
+    let job = job(facts, leased, Arc::clone(&flow), &from, to.clone(), now_us);
     let request = DialRequest {
         call_id: leased.call_id,
         from: from.clone(),
         to: to.clone(),
         trunk: trunk(number, key)?,
         max_ring: Duration::from_secs(flow.call.max_ring_s.into()),
-        headers: vec![("X-Talkif-Call".to_owned(), leased.call_id.to_string())],
+        headers: headers(&job),
     };
-    Ok(Placement { request, job: job(facts, leased, flow, &from, to, now_us) })
+    Ok(Placement { request, job })
+}
+
+/// The flow's own headers and ours. A value that cannot be rendered is left out; one that could
+/// end its line is cut there.
+fn headers(job: &CallJob) -> Vec<(String, String)> {
+    let rendered = job.flow.call.headers.iter().filter_map(|(name, value)| {
+        let value = template::render(value, &job.variables).ok()?;
+        let value: String =
+            value.trim().chars().take_while(|c| !c.is_control()).take(LONGEST_HEADER).collect();
+        (!value.is_empty()).then(|| (name.clone(), value))
+    });
+    let own = ("X-Talkif-Call".to_owned(), job.call_id.to_string());
+    std::iter::once(own).chain(rendered).collect()
 }
 
 fn job(facts: &Facts, leased: Leased, flow: Arc<FlowGraph>, from: &E164, to: E164, now_us: i64) -> CallJob {
@@ -121,6 +139,28 @@ fn host_of(uri: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_rendered_and_never_break_their_line() {
+        let source = r#"{"id": "flow_a", "qualify": ["need"], "call": {"headers": {
+            "X-Campaign": "{{lead.campaign}}", "X-Name": "{{contact.name}}", "X-No": "{{contact.none}}"}}}"#;
+        let flow = talkif_rules::flow::compile(source, talkif_rules::flow::Format::Json).unwrap();
+        let variables = [("lead.campaign", "spring"), ("contact.name", "Ece\r\nX-Evil: 1")];
+        let job = CallJob {
+            account_id: talkif_model::AccountId::new(1, [1; 10]),
+            call_id: talkif_model::CallId::new(1, [1; 10]),
+            lead_id: None,
+            direction: Direction::Outbound,
+            caller: None,
+            flow: Arc::new(flow),
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            trace_id: String::new(),
+        };
+        let headers = headers(&job);
+        let told: Vec<_> =
+            headers.iter().skip(1).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(told, [("X-Campaign", "spring"), ("X-Name", "Ece")]);
+    }
 
     #[test]
     fn a_carriers_host_is_found_in_either_form() {

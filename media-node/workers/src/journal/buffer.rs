@@ -76,7 +76,7 @@ const fn is_essential(entry: &Entry) -> bool {
                 | Event::OptedOut
                 | Event::Qualified { .. }
         ),
-        Entry::Span(_) => false,
+        Entry::Particulars { .. } | Entry::Span(_) => false,
     }
 }
 
@@ -84,7 +84,7 @@ const fn is_batched(entry: &Entry) -> bool {
     match entry {
         Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => false,
         Entry::Event(event) => !matches!(event, Event::Status { .. }),
-        Entry::RecordingFailed { .. } | Entry::Span(_) => true,
+        Entry::Particulars { .. } | Entry::RecordingFailed { .. } | Entry::Span(_) => true,
     }
 }
 

@@ -236,7 +236,10 @@ impl Journal {
                 self.prepare_finish(End { sip_status, quality, ..End::new(ending, at_us) })
             }
             // The buffer hands these out in batches only; a batch of one is as good.
-            entry @ (Entry::Event(_) | Entry::RecordingFailed { .. } | Entry::Span(_)) => {
+            entry @ (Entry::Event(_)
+            | Entry::Particulars { .. }
+            | Entry::RecordingFailed { .. }
+            | Entry::Span(_)) => {
                 let reports = [Report { at: report.at, entry }];
                 Prepared::plain(&journal::RECORD, Records::of(&reports, &mut self.seq).params()?)
             }

@@ -60,6 +60,11 @@ impl Records {
                     let data = json!({ "detail": detail });
                     records.add_row("call.recording_failed", data, fresh::unix_us(report.at), seq);
                 }
+                Entry::Particulars { attributes } => {
+                    let plain = |(name, value): (&String, &String)| (storable(name), storable(value).into());
+                    let attributes: Map<String, Value> = attributes.iter().map(plain).collect();
+                    records.add_row("call.sip", attributes.into(), fresh::unix_us(report.at), seq);
+                }
                 Entry::Span(span) => records.spans.push(span_row(span)),
                 // These have their own statements.
                 Entry::Dialed { .. } | Entry::Recording { .. } | Entry::Finished { .. } => {}
@@ -117,6 +122,9 @@ fn event_row(event: &Event) -> Option<(&'static str, Value)> {
         Event::Node { node } => ("call.node", json!({ "node": storable(node) })),
         Event::Interruption { false_alarm } => ("call.interruption", json!({ "false_alarm": false_alarm })),
         Event::Qualified { outcome } => ("call.qualified", json!({ "outcome": outcome })),
+        Event::Transfer { name, state, sip_status } => {
+            ("call.transfer", json!({ "target": storable(name), "state": state, "sip_status": sip_status }))
+        }
         Event::OptedOut => ("call.opted_out", json!({})),
         Event::Voicemail => ("call.voicemail", json!({})),
         Event::Trouble { detail } => ("call.trouble", json!({ "detail": redact(detail) })),
@@ -153,5 +161,16 @@ mod tests {
         let params = Records::of(&[report], &mut 6).params().unwrap();
         assert_eq!(text(&params[1]), r#"[{"seq":7,"type":"call.slot","data":{"name":"budget"},"at_us":0}]"#);
         assert_eq!(text(&params[3]), r#"{"budget":"12k"}"#);
+    }
+
+    #[test]
+    fn what_the_carrier_tells_is_an_event_of_its_own() {
+        let attributes = [("sip.h.x-desk".to_owned(), "a\0b".to_owned())].into();
+        let report = Report { at: SystemTime::UNIX_EPOCH, entry: Entry::Particulars { attributes } };
+        let params = Records::of(&[report], &mut 0).params().unwrap();
+        assert_eq!(
+            text(&params[1]),
+            r#"[{"seq":1,"type":"call.sip","data":{"sip.h.x-desk":"ab"},"at_us":0}]"#
+        );
     }
 }

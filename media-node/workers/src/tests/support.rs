@@ -292,6 +292,7 @@ pub(super) fn flow() -> FlowGraph {
             record: true,
             recording_ttl_days: 30,
             retry: RetryPolicy::Fixed { delay_s: 900, max: 3 },
+            headers: BTreeMap::new(),
         },
         voice: VoiceSettings {
             language: "en".into(),
@@ -309,5 +310,6 @@ pub(super) fn flow() -> FlowGraph {
         entry: "main".into(),
         nodes: BTreeMap::new(),
         on: BTreeMap::new(),
+        transfer: BTreeMap::new(),
     }
 }

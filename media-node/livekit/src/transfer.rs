@@ -1,0 +1,277 @@
+//! Putting a caller through: blind, by REFER, or attended, by calling the other person into the
+//! room.
+//!
+//! LiveKit asks `livekit-sip` about a REFER for 3 s, then 5, then 7, and then says that it does not
+//! know, while the other telephone still rings. Asking for the same transfer again takes up the
+//! waiting where it was left, so that is done until the transfer's own time is over.
+
+use crate::call::{Call, LONGEST_RING, MARGIN, encryption};
+use crate::names::{GUEST, HANDED_OVER, TARGET};
+use crate::refusals::{is_not_found, is_undecided, sip_status};
+use livekit_api::services::ServiceError;
+use livekit_api::services::sip::{CreateSIPParticipantOptions, TransferSIPParticipantOptions};
+use livekit_protocol::{ParticipantInfo, SipHeaderOptions, SipOutboundConfig};
+use std::collections::HashMap;
+use std::time::Duration;
+use talkif_model::E164;
+use talkif_telephony::{TransferError, Transport, Trunk};
+use tokio::time::Instant;
+
+/// A transfer's new party may ring this long.
+const TRANSFER_WITHIN: Duration = Duration::from_secs(30);
+/// Between two questions about the same transfer.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// There was no SIP answer to tell.
+const UNTOLD: TransferError = TransferError { sip_status: None };
+
+impl Call {
+    /// Tells the far end to call `to` itself; returns when it has reported.
+    pub(crate) async fn refer(&self, to: &str) -> Result<(), TransferError> {
+        let target = self.refer_to(to).ok_or(UNTOLD)?;
+        let until = Instant::now() + TRANSFER_WITHIN;
+        let mut begun = false;
+        loop {
+            match self.ask_to_refer(&target, until.saturating_duration_since(Instant::now())).await {
+                Ok(()) => return Ok(()),
+                // The call has ended since the transfer began: there is nobody left to come back.
+                Err(error) if begun && is_not_found(&error) => return Ok(()),
+                Err(error) if is_undecided(&error) && Instant::now() + AGAIN_AFTER < until => {
+                    tracing::debug!(room = self.room, %error, "the transfer is not decided yet");
+                    begun = true;
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                Err(error) => {
+                    tracing::info!(room = self.room, %error, "not transferred");
+                    return Err(TransferError { sip_status: sip_status(&error) });
+                }
+            }
+        }
+    }
+
+    async fn ask_to_refer(&self, target: &str, within: Duration) -> Result<(), ServiceError> {
+        let options = TransferSIPParticipantOptions {
+            ringing_timeout: Some(within),
+            timeout: Some(within + MARGIN),
+            ..TransferSIPParticipantOptions::default()
+        };
+        let (room, identity) = (self.room.clone(), self.identity.clone());
+        self.api.livekit.sip().transfer_sip_participant(room, identity, target.to_owned(), options).await
+    }
+
+    /// `sip:` and `tel:` addresses as they are; a bare number at the far end's own host.
+    fn refer_to(&self, to: &str) -> Option<String> {
+        if !is_harmless(to) {
+            return None;
+        }
+        if ["sip:", "sips:", "tel:"].iter().any(|scheme| to.starts_with(scheme)) {
+            return Some(to.to_owned());
+        }
+        Some(match &self.far_host {
+            Some(host) => format!("sip:{to}@{host}"),
+            None => format!("tel:{to}"),
+        })
+    }
+
+    /// Calls `to` into the room; returns when it has answered.
+    pub(crate) async fn call_in(&self, to: &str, max_ring: Duration) -> Result<(), TransferError> {
+        let destination = Destination::of(to).ok_or(UNTOLD)?;
+        let from = self.own_number();
+        let (trunk, outside, transport) = match &destination {
+            Destination::Number(_) => {
+                let (trunk, transport) = self.trunk().await?;
+                (trunk, None, transport)
+            }
+            Destination::Address { host, transport, .. } => {
+                (String::new(), Some(outside(host, *transport)), *transport)
+            }
+        };
+        let ring = max_ring.min(LONGEST_RING);
+        let options = CreateSIPParticipantOptions {
+            participant_identity: TARGET.to_owned(),
+            participant_attributes: Some(HashMap::from([(GUEST.to_owned(), "transfer".to_owned())])),
+            sip_number: from.map(|from| from.as_str().to_owned()),
+            wait_until_answered: Some(true),
+            ringing_timeout: Some(ring),
+            timeout: Some(ring + MARGIN),
+            include_headers: Some(SipHeaderOptions::SipXHeaders),
+            media_encryption: Some(encryption(transport)),
+            ..CreateSIPParticipantOptions::default()
+        };
+        let (room, user) = (self.room.clone(), destination.user().to_owned());
+        let called = self.api.livekit.sip().create_sip_participant(trunk, user, room, options, outside).await;
+        called.map(|_| ()).map_err(|error| {
+            tracing::info!(room = self.room, %error, "nobody was called in");
+            TransferError { sip_status: sip_status(&error) }
+        })
+    }
+
+    /// Our number in this call.
+    fn own_number(&self) -> Option<&E164> {
+        match (&self.dialled, &self.way_out) {
+            (Some(dialled), _) => Some(&dialled.request.from),
+            (None, way_out) => way_out.as_ref()?.from.as_ref(),
+        }
+    }
+
+    /// The trunk by which our number calls out.
+    async fn trunk(&self) -> Result<(String, Transport), TransferError> {
+        let number = self.own_number().ok_or(UNTOLD)?;
+        let (trunks, carrier) = match (&self.dialled, &self.way_out) {
+            (Some(dialled), _) => (&dialled.trunks, dialled.request.trunk.clone()),
+            (None, Some(way_out)) => (&way_out.trunks, self.carrier(number).await.ok_or(UNTOLD)?),
+            (None, None) => return Err(UNTOLD),
+        };
+        let trunk = trunks.ensure(number, &carrier).await.map_err(|error| {
+            tracing::warn!(room = self.room, %error, "there is no trunk to call somebody in");
+            UNTOLD
+        })?;
+        Ok((trunk, carrier.transport))
+    }
+
+    async fn carrier(&self, number: &E164) -> Option<Trunk> {
+        let numbers = self.way_out.as_ref()?.numbers.as_ref()?;
+        match numbers.carrier(number).await {
+            Ok(carrier) => carrier,
+            Err(error) => {
+                tracing::warn!(room = self.room, error, "the carrier of our number cannot be told");
+                None
+            }
+        }
+    }
+
+    /// Marks the room, so that no sweep ends it while two persons talk in it.
+    pub(crate) async fn leave_persons(&self) -> Result<(), TransferError> {
+        let rooms = self.api.livekit.room();
+        let untold = |error: ServiceError| {
+            tracing::info!(room = self.room, %error, "the call was not handed over");
+            UNTOLD
+        };
+        let people = rooms.list_participants(&self.room).await.map_err(untold)?;
+        if ![&self.identity, TARGET].iter().all(|identity| talks(&people, identity)) {
+            return Err(UNTOLD);
+        }
+        rooms.update_room_metadata(&self.room, HANDED_OVER).await.map_err(untold)?;
+        Ok(())
+    }
+}
+
+fn talks(people: &[ParticipantInfo], identity: &str) -> bool {
+    people
+        .iter()
+        .filter(|person| person.identity == identity)
+        .any(|person| person.attributes.get("sip.callStatus").is_some_and(|status| status == "active"))
+}
+
+/// Whom to call in.
+#[derive(Debug, PartialEq, Eq)]
+enum Destination {
+    /// By our number's carrier.
+    Number(String),
+    /// Somewhere of its own.
+    Address { user: String, host: String, transport: Transport },
+}
+
+impl Destination {
+    fn of(to: &str) -> Option<Self> {
+        if !is_harmless(to) {
+            return None;
+        }
+        let Some(address) = to.strip_prefix("sip:") else {
+            return to
+                .strip_prefix("tel:")
+                .unwrap_or(to)
+                .parse::<E164>()
+                .ok()
+                .map(|number| Self::Number(number.as_str().to_owned()));
+        };
+        let (address, parameters) = address.split_once(';').unwrap_or((address, ""));
+        let (user, host) = address.split_once('@')?;
+        let transport = match parameters.split(';').find_map(|part| part.strip_prefix("transport=")) {
+            Some("tcp") => Transport::Tcp,
+            Some("tls") => Transport::Tls,
+            _ => Transport::Udp,
+        };
+        (!user.is_empty() && !host.is_empty()).then(|| Self::Address {
+            user: user.to_owned(),
+            host: host.to_owned(),
+            transport,
+        })
+    }
+
+    fn user(&self) -> &str {
+        match self {
+            Self::Number(user) | Self::Address { user, .. } => user,
+        }
+    }
+}
+
+fn outside(host: &str, transport: Transport) -> SipOutboundConfig {
+    SipOutboundConfig {
+        hostname: host.to_owned(),
+        transport: crate::trunks::transport(transport).into(),
+        ..SipOutboundConfig::default()
+    }
+}
+
+fn is_harmless(to: &str) -> bool {
+    !to.is_empty() && to.chars().all(|c| c.is_ascii_graphic() && !"<>\",".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Api;
+    use crate::config::LiveKitConfig;
+    use crate::legs::Legs;
+    use std::sync::Arc;
+    use talkif_model::Region;
+
+    fn call(far_host: Option<&str>) -> Call {
+        let config = LiveKitConfig {
+            url: "ws://127.0.0.1:9".to_owned(),
+            api_key: "key".to_owned(),
+            api_secret: "secret".to_owned(),
+            region: Region::EuWest,
+            slots: 1,
+            allow: Vec::new(),
+            numbers: None,
+        };
+        let seat = Legs::new(1).enter("room");
+        let mut call = Call::new(Arc::new(Api::new(&config)), "room".into(), "callee".into(), seat);
+        call.far_host = far_host.map(str::to_owned);
+        call
+    }
+
+    #[test]
+    fn a_bare_number_is_transferred_at_the_carriers_host() {
+        let refer = |host, to| call(host).refer_to(to);
+        assert_eq!(
+            refer(Some("sip.carrier.example"), "+15550100").unwrap(),
+            "sip:+15550100@sip.carrier.example"
+        );
+        assert_eq!(refer(None, "+15550100").unwrap(), "tel:+15550100");
+        assert_eq!(refer(None, "sip:desk@office.example").unwrap(), "sip:desk@office.example");
+        for bad in ["", "sip:a b", "<sip:a>", "a,b"] {
+            assert_eq!(refer(None, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn whom_to_call_in_is_read_from_a_number_or_an_address() {
+        let number = Some(Destination::Number("+442079460999".to_owned()));
+        assert_eq!(Destination::of("+442079460999"), number);
+        assert_eq!(Destination::of("tel:+442079460999"), number);
+        assert_eq!(
+            Destination::of("sip:desk@office.example:5070;transport=tcp"),
+            Some(Destination::Address {
+                user: "desk".to_owned(),
+                host: "office.example:5070".to_owned(),
+                transport: Transport::Tcp
+            })
+        );
+        for bad in ["", "desk", "sip:office.example", "sip:@x", "sip:a b@x", "tel:desk"] {
+            assert_eq!(Destination::of(bad), None, "{bad}");
+        }
+    }
+}
