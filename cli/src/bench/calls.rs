@@ -2,7 +2,6 @@
 //! once. What is left is what the product itself takes.
 
 use super::load::quantile;
-use super::process_stats::{cpu_seconds, program_of, resident_mib};
 use super::table::{Figure, Mark};
 use crate::api::Api;
 use crate::demo::{Person, Persona, Tenant, callable_now, install, publish_example};
@@ -10,6 +9,8 @@ use crate::stack::Stack;
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -18,25 +19,33 @@ const ROUND_WITHIN: Duration = Duration::from_secs(240);
 
 /// A tenant, and what is needed to call people.
 pub(crate) struct Caller<'a> {
-    stack: &'a Stack,
+    pub(super) stack: &'a Stack,
     api: Api,
     lab: String,
+    /// People called so far: nobody is called twice, as caps would come into play.
+    called: Cell<usize>,
 }
 
 /// What a call had come to when it was over.
-struct Ended {
-    number: String,
+pub(super) struct Ended {
+    pub(super) number: String,
     accepted_at: Timestamp,
-    call: Value,
+    pub(super) call: Value,
 }
+
+/// What an operator sets for a customer who calls this much: a hundred thousand dollars, and no
+/// cap below the node's own.
+const RAISE: &str = "update account_settings set concurrent_calls = 10000, balance_microcents = 100000000000";
 
 impl<'a> Caller<'a> {
     pub(crate) async fn new(stack: &'a Stack) -> Result<Self> {
         let tenant = Tenant::create(stack, "Bench", "http://127.0.0.1:9/webhooks").await?;
         let api = Api::new(&stack.api_url, &tenant.key)?;
         publish_example(&api).await?;
+        let pool = PgPool::connect(&stack.database_url).await?;
+        sqlx::query(RAISE).execute(&pool).await.context("raising the account's limits")?;
         let lab = stack.lab.as_ref().context("the bench calls the lab's phones")?.http.clone();
-        Ok(Self { stack, api, lab })
+        Ok(Self { stack, api, lab, called: Cell::new(0) })
     }
 
     /// From the answer to `POST /v1/leads` to the INVITE at the carrier.
@@ -53,9 +62,10 @@ impl<'a> Caller<'a> {
 
     /// Milliseconds from acceptance to INVITE of `count` leads, one every `period`, all busy.
     async fn waits(&self, count: usize, period: Duration) -> Result<Vec<f64>> {
-        let people = callable_now(&[Persona::Busy], count)?;
+        let people = self.people(&[Persona::Busy], count)?;
+        eprintln!("  {count} leads, one every {} ms …", period.as_millis());
         let ended = self.round(&people, period).await?;
-        let log: Vec<Value> = reqwest::get(format!("http://{}/lab/log", self.lab)).await?.json().await?;
+        let log = self.lab_log().await?;
         let mut invited: HashMap<String, Timestamp> = HashMap::new();
         for record in &log {
             if let (Some(number), Some(at)) = (record["number"].as_str(), time(&record["invited_at"])) {
@@ -76,7 +86,7 @@ impl<'a> Caller<'a> {
 
     /// Turns of ten calls at once on a machine that is not busy.
     pub(crate) async fn turns(&self) -> Result<Vec<Figure>> {
-        let people = callable_now(&[Persona::Books, Persona::Interrupts], 5)?;
+        let people = self.people(&[Persona::Books, Persona::Interrupts], 10)?;
         let ended = self.round(&people, Duration::from_millis(300)).await?;
         let latencies = |stage: &str| {
             let turns =
@@ -106,41 +116,21 @@ impl<'a> Caller<'a> {
         ])
     }
 
-    /// `calls` conversations at once: the node's processor time and memory for each, and how late
-    /// its frames were.
-    pub(crate) async fn concurrent(&self, calls: usize) -> Result<Vec<Figure>> {
-        let node = program_of(self.stack.node_pid().context("the node has ended")?)?;
-        let idle_mib = resident_mib(node)?;
-        let people = callable_now(&[Persona::Books], calls)?;
-        let round = self.round(&people, Duration::from_millis(10));
-        let window = async {
-            // After the greetings, before the first goodbyes.
-            tokio::time::sleep(Duration::from_secs(12)).await;
-            let (begun, before) = (Instant::now(), cpu_seconds(node)?);
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            let used = cpu_seconds(node)? - before;
-            anyhow::Ok((used / begun.elapsed().as_secs_f64(), resident_mib(node)?))
-        };
-        let (ended, window) = tokio::join!(round, window);
-        let (ended, (cores, mib)) = (ended?, window?);
-        let unfinished = ended.iter().filter(|call| call.call["outcome"] != "booked").count();
-        let per_call = cores / calls as f64;
-        let late = late_share(&ended);
-        let figure =
-            |name: &str, value, unit| Figure::new("calls", format!("{calls} calls: {name}"), value, unit);
-        Ok(vec![
-            figure("node's processor time per call", per_call * 100.0, "% of a core").beside(13.0),
-            figure("calls a core carries", 1.0 / per_call, "").mark(Mark::AtLeast(100.0)),
-            figure("node's memory per call", (mib - idle_mib) / calls as f64, "MiB")
-                .beside(95.0)
-                .mark(Mark::AtMost(3.0)),
-            figure("frames more than 5 ms late", late * 100.0, "%").mark(Mark::AtMost(1.0)),
-            figure("calls that did not book", unfinished as f64, "").mark(Mark::AtMost(0.0)),
-        ])
+    /// `count` people who may be called now and have not been called yet.
+    pub(super) fn people(&self, personas: &[Persona], count: usize) -> Result<Vec<Person>> {
+        let before = self.called.get();
+        self.called.set(before + count);
+        let each = (before + count).div_ceil(personas.len());
+        Ok(callable_now(personas, each)?.into_iter().skip(before).take(count).collect())
+    }
+
+    /// Every INVITE that the lab has seen.
+    pub(super) async fn lab_log(&self) -> Result<Vec<Value>> {
+        Ok(reqwest::get(format!("http://{}/lab/log", self.lab)).await?.json().await?)
     }
 
     /// Posts a lead for each of `people`, one every `period`, and waits for the end of all calls.
-    async fn round(&self, people: &[Person], period: Duration) -> Result<Vec<Ended>> {
+    pub(super) async fn round(&self, people: &[Person], period: Duration) -> Result<Vec<Ended>> {
         let lab = self.stack.lab.as_ref().context("the bench calls the lab's phones")?;
         install(lab, people).await?;
         let mut clock = tokio::time::interval(period);
@@ -169,8 +159,9 @@ async fn follow(api: &Api, number: String) -> Result<Ended> {
     loop {
         // Rarely: looking on is not what is measured.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let call = api.get(&format!("/v1/calls/{id}?include=transcript,trace")).await?;
+        let call = api.get(&format!("/v1/calls/{id}")).await?;
         if call["ended_at"].is_string() {
+            let call = api.get(&format!("/v1/calls/{id}?include=transcript,trace")).await?;
             return Ok(Ended { number, accepted_at, call });
         }
         if begun.elapsed() > ROUND_WITHIN {
@@ -179,16 +170,6 @@ async fn follow(api: &Api, number: String) -> Result<Ended> {
     }
 }
 
-/// The share of all frames that the sessions sent more than 5 ms after they were due.
-fn late_share(ended: &[Ended]) -> f64 {
-    let spans = ended.iter().flat_map(|call| call.call["trace"].as_array().into_iter().flatten());
-    let (late, all) = spans.fold((0.0, 0.0), |(late, all), span| {
-        let attribute = |name: &str| span["attributes"][name].as_f64().unwrap_or_default();
-        (late + attribute("media.frames_late"), all + attribute("media.frames"))
-    });
-    if all > 0.0 { late / all } else { 0.0 }
-}
-
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }

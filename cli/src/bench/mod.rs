@@ -5,8 +5,10 @@
 //! its line in [`Section`] and [`measure`].
 
 mod accounts;
+mod barge_in;
 mod calls;
 mod client;
+mod cores;
 mod edge;
 mod growth;
 mod host;
@@ -14,6 +16,7 @@ mod load;
 mod native;
 mod plot;
 mod process_stats;
+mod ramp;
 mod rival;
 mod table;
 mod webhooks;
@@ -29,7 +32,7 @@ use table::Figure;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What to measure; several, with commas between.
-    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::Webhooks, Section::Growth, Section::Calls])]
+    #[arg(value_enum, value_delimiter = ',', default_values_t = [Section::Leads, Section::Host, Section::Dialling, Section::Turns, Section::BargeIn, Section::Webhooks, Section::Growth, Section::Calls])]
     sections: Vec<Section>,
     /// Seconds, roughly, of each load.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
@@ -56,6 +59,9 @@ impl Args {
     }
 }
 
+/// Callers who talk into the agent's sentence, for `barge-in`.
+const INTERRUPTERS: usize = 20;
+
 /// A part of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Section {
@@ -67,6 +73,8 @@ enum Section {
     Dialling,
     /// Latency of turns.
     Turns,
+    /// From the decision to fall silent to silence on the wire.
+    BargeIn,
     /// Webhook deliveries a second.
     Webhooks,
     /// The same requests over 10³ to 10⁶ leads.
@@ -82,7 +90,7 @@ impl Section {
 
     /// Whether the node is to call; where it is not, it must not take part of the machine either.
     fn calls(self) -> bool {
-        matches!(self, Self::Dialling | Self::Turns | Self::Calls)
+        matches!(self, Self::Dialling | Self::Turns | Self::BargeIn | Self::Calls)
     }
 }
 
@@ -155,11 +163,11 @@ async fn figures(section: Section, args: &Args, stack: &Stack, binaries: &Binari
         return match section {
             Section::Dialling => caller.dialling().await,
             Section::Turns => caller.turns().await,
+            Section::BargeIn => barge_in::run(&caller, INTERRUPTERS).await,
             _ => {
-                let mut figures = Vec::new();
-                for count in &args.calls {
-                    figures.extend(caller.concurrent(*count).await?);
-                }
+                let (figures, svg) = ramp::run(&caller, &args.calls).await?;
+                std::fs::create_dir_all(args.out())?;
+                std::fs::write(args.out().join("calls.svg"), svg)?;
                 Ok(figures)
             }
         };

@@ -1,0 +1,51 @@
+//! Who may run where: the node alone on one core, and everybody else on the others, so that what
+//! one core carries is measured beside a load that is not on it.
+
+use super::process_stats::{children, name_of, program_of};
+use anyhow::{Context as _, Result, bail};
+
+/// The processes that a call costs, by what they are.
+pub(crate) struct Processes {
+    pub(crate) node: u32,
+    pub(crate) host: u32,
+    pub(crate) lab: u32,
+}
+
+impl Processes {
+    /// Finds them below this process. `node_shell` supervises the node.
+    pub(crate) fn find(node_shell: u32) -> Result<Self> {
+        let all = children(std::process::id());
+        let named = |name: &str| {
+            let found = all.iter().copied().find(|pid| name_of(*pid).as_deref() == Some(name));
+            found.with_context(|| format!("{name} does not run"))
+        };
+        Ok(Self { node: program_of(node_shell)?, host: named("talkif-host")?, lab: named("talkif-lab")? })
+    }
+
+    /// Gives the first core to the node and the others to everybody else; false on a machine with
+    /// one core.
+    pub(crate) fn part(&self) -> Result<bool> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if cores < 2 {
+            return Ok(false);
+        }
+        let others = format!("1-{}", cores - 1);
+        let own = std::process::id();
+        for pid in children(own).into_iter().chain([own]) {
+            bind(pid, if pid == self.node { "0" } else { &others })?;
+        }
+        Ok(true)
+    }
+}
+
+/// All threads of a process; those that it starts later inherit the choice.
+fn bind(pid: u32, cores: &str) -> Result<()> {
+    let mut taskset = std::process::Command::new("taskset");
+    let output = taskset.args(["-a", "-c", "-p", cores, &pid.to_string()]).output();
+    let output = output.context("taskset, of util-linux, cannot be run")?;
+    // A process that has ended meanwhile needs no core.
+    if !output.status.success() && name_of(pid).is_some() {
+        bail!("process {pid} cannot be bound: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
