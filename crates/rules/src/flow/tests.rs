@@ -360,7 +360,7 @@ fn documented(language: &str) -> Vec<&'static str> {
 #[test]
 fn the_examples_of_the_documentation_compile() {
     let sources = documented("yaml");
-    assert_eq!(sources.len(), 2);
+    assert_eq!(sources.len(), 3);
     for source in sources {
         compile(source, Format::Yaml).unwrap_or_else(|errors| panic!("{errors:?}"));
     }
