@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const ON_THE_LINE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Long enough for every recording to reach the limit.
-const DISK_FULL: Duration = Duration::from_secs(4);
+const DISK_FULL: Duration = Duration::from_secs(6);
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]

@@ -32,7 +32,7 @@ fn calls_of(facts: &Facts, wave: Wave) -> impl Iterator<Item = &CallRow> {
 
 /// The disk was full in mid-call: had no recording ended, it would not have been.
 fn given_up(facts: &Facts) -> Check {
-    let failed = calls_of(facts, Wave::Talking).filter(|call| call.recording_failed);
+    let failed = facts.stored.calls.iter().filter(|call| call.recording_failed);
     Check::every("recordings given up on a full disk", failed, |call| {
         complaint(call.is_recorded, || format!("{}: and yet there is one", call.id))
     })
