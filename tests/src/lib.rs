@@ -3,6 +3,8 @@
 //! The tests find the programs in the target folder they were built into; `./talkif test`
 //! builds them first.
 
+pub mod marks;
+
 use std::path::PathBuf;
 use std::process::Command;
 

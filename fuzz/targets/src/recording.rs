@@ -46,7 +46,8 @@ fn own(bytes: &mut Bytes<'_>) {
     if let Some(byte) = file.get_mut(at).filter(|_| change != 0) {
         *byte ^= change;
         assert!(decrypt(&file, &KEY).is_err(), "byte {at} was changed unnoticed");
-        assert_eq!(read_in_parts(&file), None, "byte {at} was changed unnoticed");
+        // Who reads nothing checks nothing.
+        assert!(plain.is_empty() || read_in_parts(&file).is_none(), "byte {at} was changed unnoticed");
     }
     file.truncate(at);
     assert!(decrypt(&file, &KEY).is_err(), "cut off unnoticed at {at}");

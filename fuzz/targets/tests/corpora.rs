@@ -10,7 +10,7 @@ use talkif_fuzz_targets::{TARGETS, Target};
 /// So that a failure is one that anybody can repeat.
 const SEED: u64 = 0x7a1f_2026;
 /// Invented inputs of each target.
-const INVENTED: u32 = 150;
+const INVENTED: u32 = 60;
 /// Longest invented input.
 const LONGEST: usize = 4_096;
 /// A corpus is for people to look through, and travels with every clone.

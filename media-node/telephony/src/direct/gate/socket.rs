@@ -15,6 +15,8 @@ use tokio::net::UdpSocket;
 
 /// Longest first line of a message; it holds a method, an address and a version.
 const MAX_FIRST_LINE: usize = 1_024;
+/// Statuses there are (RFC 3261 section 7.2). A carrier that makes up others is not understood.
+const STATUSES: std::ops::Range<u16> = 100..700;
 /// After the socket itself failed, before it is asked again.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -87,7 +89,8 @@ fn names_its_transaction(message: &SipMessage) -> bool {
                 && DialogId::try_from((request, TransactionRole::Server)).is_ok()
         }
         SipMessage::Response(response) => {
-            TransactionKey::from_response(response, TransactionRole::Client).is_ok()
+            STATUSES.contains(&response.status_code.code())
+                && TransactionKey::from_response(response, TransactionRole::Client).is_ok()
         }
     }
 }
@@ -105,6 +108,11 @@ mod tests {
     #[test]
     fn a_whole_message_passes_and_each_missing_header_stops_it() {
         assert!(looks_like_sip(OPTIONS.as_bytes()) && is_sound(OPTIONS.as_bytes()));
+        let answer = OPTIONS.replace("OPTIONS sip:100@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK");
+        assert!(is_sound(answer.as_bytes()));
+        for status in ["000", "099", "700"] {
+            assert!(!is_sound(answer.replace("200", status).as_bytes()), "{status} means nothing");
+        }
         for header in ["Via", "From", "To", "Call-ID", "CSeq"] {
             let without: String =
                 OPTIONS.split_inclusive("\r\n").filter(|line| !line.starts_with(header)).collect();
