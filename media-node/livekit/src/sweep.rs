@@ -36,6 +36,8 @@ const UNNOTICED: Duration = Duration::from_millis(900);
 const UNANSWERED: Duration = Duration::from_secs(4);
 /// An agent that lost its connections comes back within seconds, or never.
 const ABANDONED: Duration = Duration::from_secs(15);
+/// An empty room goes by itself, unless the server that would see to it was killed.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// What the sweep needs.
 pub(crate) struct Sweep {
@@ -96,10 +98,15 @@ impl Sweep {
         for Room { name: room, metadata, .. } in rooms {
             let handed_over = metadata == HANDED_OVER;
             let people = self.api.livekit.room().list_participants(&room).await?;
-            let absence = absences.entry(room.clone()).or_insert(Absence { since: now, asked: false });
-            let verdict = match handed_over {
-                true => verdict_on_handed_over(&people),
-                false => verdict(&people, now.duration_since(absence.since), absence.asked),
+            let fresh = Absence { since: now, asked: false, empty: people.is_empty() };
+            let absence = absences.entry(room.clone()).or_insert(fresh);
+            if absence.empty != people.is_empty() {
+                *absence = fresh;
+            }
+            let verdict = match (people.is_empty(), handed_over) {
+                (true, _) => verdict_on_empty(now.duration_since(absence.since)),
+                (false, true) => verdict_on_handed_over(&people),
+                (false, false) => verdict(&people, now.duration_since(absence.since), absence.asked),
             };
             match verdict {
                 Verdict::Attended => {
@@ -134,20 +141,28 @@ impl Sweep {
 }
 
 /// A room without an agent.
+#[derive(Clone, Copy)]
 struct Absence {
     since: Instant,
     /// Whether we have asked for an agent.
     asked: bool,
+    /// Nor is anybody else in it.
+    empty: bool,
 }
 
 /// What to do about a room.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// There is an agent, or nobody at all: empty rooms go by themselves.
+    /// There is an agent.
     Attended,
     Wait,
     AskAgain,
     End,
+}
+
+/// A room just made is empty until its agent comes, and one just left until the server tidies up.
+fn verdict_on_empty(without_anybody: Duration) -> Verdict {
+    if without_anybody >= FORGOTTEN { Verdict::End } else { Verdict::Wait }
 }
 
 /// Two persons whom an agent has left to each other: when one goes, the other is to go, too.
@@ -166,7 +181,7 @@ fn has_hung_up(person: &ParticipantInfo) -> bool {
 
 fn verdict(people: &[ParticipantInfo], without_agent: Duration, asked: bool) -> Verdict {
     let is = |person: &ParticipantInfo, kind: Kind| person.kind == i32::from(kind);
-    if people.is_empty() || people.iter().any(|person| is(person, Kind::Agent)) {
+    if people.iter().any(|person| is(person, Kind::Agent)) {
         return Verdict::Attended;
     }
     let called_in = |person: &ParticipantInfo| {
@@ -195,9 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn a_room_with_an_agent_or_without_anybody_is_left_alone() {
+    fn a_room_with_an_agent_is_left_alone_and_an_empty_one_for_a_minute() {
         let hour = Duration::from_secs(3_600);
-        assert_eq!(verdict(&[], hour, false), Verdict::Attended);
+        assert_eq!(verdict_on_empty(ABANDONED), Verdict::Wait);
+        assert_eq!(verdict_on_empty(FORGOTTEN), Verdict::End);
         assert_eq!(verdict(&[caller("active"), person(Kind::Agent, &[])], hour, false), Verdict::Attended);
     }
 
@@ -220,7 +236,6 @@ mod tests {
         assert_eq!(verdict_on_handed_over(std::slice::from_ref(&target)), Verdict::End);
         let hung_up = person(Kind::Sip, &[("sip.callStatus", "hangup")]);
         assert_eq!(verdict_on_handed_over(&[caller, hung_up]), Verdict::End);
-        assert_eq!(verdict_on_handed_over(&[]), Verdict::Attended, "empty rooms go by themselves");
     }
 
     #[test]
