@@ -17,6 +17,7 @@ mod defaults;
 mod duration;
 mod field;
 mod follow_ups;
+mod json;
 mod nodes;
 mod settings;
 mod suggest;

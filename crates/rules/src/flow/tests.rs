@@ -303,6 +303,16 @@ fn questions_and_agents_exclude_each_other() {
 }
 
 #[test]
+fn json_may_be_indented_by_tabs_and_may_not_have_a_key_twice() {
+    let tabs = "{\n\t\"id\": \"flow_a\",\n\t\"qualify\":\t\"need\"\n}";
+    assert_eq!(compile(tabs, Format::Json), compile(&tabs.replace('\t', " "), Format::Json));
+    assert!(compile(tabs, Format::Json).is_ok());
+    let twice = "{\"id\": \"flow_a\",\n \"qualify\": \"need\",\n \"id\": \"flow_b\"}";
+    let error = compile(twice, Format::Json).unwrap_err().remove(0);
+    assert_eq!((error.line, error.code.as_str()), (3, "invalid_json"), "{error}");
+}
+
+#[test]
 fn broken_sources_have_a_place_too() {
     let table = [
         ("", Format::Yaml, "required"),

@@ -1,6 +1,6 @@
 //! The source as a tree in which every value knows its position.
 
-use super::{FlowError, Format};
+use super::{FlowError, Format, json};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Marker, Scalar, YamlData};
 
 /// Longest source, in bytes.
@@ -69,15 +69,18 @@ pub(super) fn parse(source: &str, format: Format) -> Result<Node, FlowError> {
     }
 }
 
-/// JSON is checked by its own rules first. Then the YAML parser reads it for the positions: all
-/// JSON is YAML, but for escapes of characters beyond 16 bits, which are rewritten.
+/// JSON is checked by its own rules first. Then the YAML parser reads it for the positions. What
+/// that refuses in well-formed JSON, such as a key that stands twice, is refused where it stands.
 fn parse_json(source: &str) -> Result<Node, FlowError> {
-    let value: serde_json::Value = serde_json::from_str(source).map_err(|error| {
+    serde_json::from_str::<serde_json::Value>(source).map_err(|error| {
         let number = |value: usize| u32::try_from(value.max(1)).unwrap_or(u32::MAX);
         let at = Position { line: number(error.line()), column: number(error.column()) };
         mistake(at, "invalid_json", error.to_string())
     })?;
-    parse_yaml(source).or_else(|_| parse_yaml(&format!("{value:#}")))
+    parse_yaml(&json::as_yaml(source)).map_err(|error| match error.code.as_str() {
+        "invalid_yaml" => FlowError { code: "invalid_json".to_owned(), ..error },
+        _ => error,
+    })
 }
 
 fn parse_yaml(source: &str) -> Result<Node, FlowError> {
