@@ -6,11 +6,14 @@
 //! `ifExists`.
 //!
 //! Templates come from customers, so what could make them run away is refused: partials, which
-//! can include each other for ever, and nesting beyond reason.
+//! can include each other for ever, nesting beyond reason, and what `limits` says.
+
+mod limits;
 
 use handlebars::{
     Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason, Renderable,
 };
+use limits::Page;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -22,9 +25,12 @@ const MAX_DEPTH: usize = 32;
 /// Why a template cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// Longer than 64 KiB or nested too deeply.
-    #[error("the template is too long or nested too deeply")]
+    /// Longer than 64 KiB, nested too deeply, or its text is longer than 256 KiB.
+    #[error("the template or its text is too long, or it is nested too deeply")]
     TooLarge,
+    /// Too many loops, or loops within loops.
+    #[error("a template has at most 16 loops, none within another")]
+    Loops,
     /// Partials and decorators.
     #[error("partials cannot be used")]
     Partial,
@@ -60,7 +66,13 @@ pub fn render(template: &str, values: &BTreeMap<String, String>) -> Result<Strin
     language
         .register_template_string("t", template)
         .map_err(|error| TemplateError::Syntax(error.reason().to_string()))?;
-    language.render("t", &nested(values)).map_err(|error| TemplateError::Render(error.reason().to_string()))
+    language.get_template("t").map_or(Ok(()), limits::check_loops)?;
+    let mut page = Page::default();
+    match language.render_to_write("t", &nested(values), &mut page) {
+        Ok(()) => Ok(page.into_text()),
+        Err(_) if page.full => Err(TemplateError::TooLarge),
+        Err(error) => Err(TemplateError::Render(error.reason().to_string())),
+    }
 }
 
 fn language() -> Handlebars<'static> {
@@ -214,6 +226,24 @@ mod tests {
     #[test]
     fn a_name_that_is_also_a_group_does_no_harm() {
         assert_eq!(fill("{{contact.name}}", &[("contact", "x"), ("contact.name", "Ece")]).unwrap(), "Ece");
+    }
+
+    #[test]
+    fn loops_are_few_not_nested_and_write_no_more_than_a_page() {
+        let names: Vec<String> = (0..400).map(|number| format!("lead.field{number}")).collect();
+        let values: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        assert_eq!(fill("{{#each lead}}{{this}}{{/each}}", &values), Ok("x".repeat(400)));
+        let nested =
+            |depth: usize| format!("{}x{}", "{{ #each @root.lead}}".repeat(depth), "{{/each}}".repeat(depth));
+        for depth in [2, 8, 30] {
+            assert_eq!(fill(&nested(depth), &values), Err(TemplateError::Loops), "{depth}");
+        }
+        let hidden = "{{#if lead}}{{#each lead}}{{#if this}}{{else}}{{#each @root.lead}}x{{/each}}{{/if}}{{/each}}{{/if}}";
+        assert_eq!(fill(hidden, &values), Err(TemplateError::Loops));
+        assert!(fill(&"{{#each lead}}{{/each}}".repeat(16), &values).is_ok());
+        assert_eq!(fill(&"{{#each lead}}{{/each}}".repeat(17), &values), Err(TemplateError::Loops));
+        let long = format!("{{{{#each lead}}}}{}{{{{/each}}}}", "x".repeat(1_000));
+        assert_eq!(fill(&long, &values), Err(TemplateError::TooLarge));
     }
 
     #[test]
