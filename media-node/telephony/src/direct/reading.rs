@@ -83,7 +83,7 @@ impl Reader {
             return Reading::Junk;
         }
         let message = SipMessage::try_from(datagram)
-            .and_then(|message| Ok(SipConnection::update_msg_received(message, source, Transport::Udp)));
+            .map(|message| SipConnection::update_msg_received(message, source, Transport::Udp));
         match message {
             Ok(Ok(SipMessage::Request(request))) => {
                 Reading::Request(Box::new(self.asked(&request, source.ip())))
