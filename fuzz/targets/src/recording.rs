@@ -16,7 +16,7 @@ const RATE: u32 = 8_000;
 /// If anything is read that was not written so.
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes::new(data);
-    if bytes.byte() % 2 == 0 { foreign(bytes.rest()) } else { own(&mut bytes) }
+    if bytes.byte().is_multiple_of(2) { foreign(bytes.rest()) } else { own(&mut bytes) }
 }
 
 /// A file that the key's owner did not write is no recording, but for those in the corpus.

@@ -15,7 +15,7 @@ const MAX_KEYS: usize = 64;
 /// of its packets arrives.
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes::new(data);
-    if bytes.byte() % 2 == 0 { packets(&mut bytes) } else { keys(&mut bytes) }
+    if bytes.byte().is_multiple_of(2) { packets(&mut bytes) } else { keys(&mut bytes) }
 }
 
 fn packets(bytes: &mut Bytes<'_>) {

@@ -82,14 +82,11 @@ impl Reader {
         if !looks_like_sip(datagram) || !is_sound(datagram) {
             return Reading::Junk;
         }
-        let message = SipMessage::try_from(datagram)
-            .map(|message| SipConnection::update_msg_received(message, source, Transport::Udp));
-        match message {
-            Ok(Ok(SipMessage::Request(request))) => {
-                Reading::Request(Box::new(self.asked(&request, source.ip())))
-            }
-            Ok(Ok(SipMessage::Response(response))) => Reading::Response(Box::new(answered(&response))),
-            Ok(Err(_)) | Err(_) => Reading::Junk,
+        let Ok(message) = SipMessage::try_from(datagram) else { return Reading::Junk };
+        match SipConnection::update_msg_received(message, source, Transport::Udp) {
+            Ok(SipMessage::Request(request)) => Reading::Request(Box::new(self.asked(&request, source.ip()))),
+            Ok(SipMessage::Response(response)) => Reading::Response(Box::new(answered(&response))),
+            Err(_) => Reading::Junk,
         }
     }
 
