@@ -6,6 +6,7 @@
 
 mod compose;
 mod line;
+mod logging;
 mod object_store;
 mod runner;
 mod shutdown;
@@ -14,7 +15,6 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use std::time::Duration;
 use talkif_config::NodeConfig;
-use tracing_subscriber::EnvFilter;
 
 /// Makes and takes the calls of one region. Configured by its environment; see
 /// docs/operations.md.
@@ -32,7 +32,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let args = Args::parse();
-    start_logging(args.log_json);
+    logging::start(args.log_json);
     match run(&args).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
@@ -59,18 +59,4 @@ async fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Libraries that log whole messages, and with them numbers and spoken words. Nobody may turn
-/// them on.
-const PERSONAL_LOGS_OFF: &str =
-    "rsipstack=warn,async_openai=off,livekit_api=warn,livekit_signaling=warn,str0m=warn";
-
-fn start_logging(json: bool) {
-    let chosen = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = EnvFilter::new(format!("{chosen},{PERSONAL_LOGS_OFF}"));
-    // A log that cannot be written, on a full disk, must not panic whoever had something to say.
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
-    if json { logs.json().init() } else { logs.init() }
 }

@@ -1,7 +1,7 @@
 //! The caller speaks over the agent: from the engine's decision to silence on the wire.
 //!
-//! The decision is the beginning of the trace's `call.silenced`; the end of the agent's voice is
-//! the arrival of the last packet with sound in it at the lab's phone, before a pause.
+//! The decision is the beginning of the trace's `call.silenced`. The agent's voice ends a frame
+//! after the last packet with sound in it has come to the lab's phone, before a pause.
 
 use super::calls::{Caller, time};
 use super::load::quantile;
@@ -13,6 +13,10 @@ use std::time::Duration;
 
 /// The agent's voice has ended within this, or its end was not the decision's doing.
 const WITHIN_MS: f64 = 400.0;
+/// What a packet holds of sound.
+const FRAME_MS: f64 = 20.0;
+/// How far the order of a decision and an arrival may be blurred by the clocks of two processes.
+const BLUR_MS: f64 = 5.0;
 
 /// Barge-ins of `calls` callers who talk into the agent's sentence.
 pub(crate) async fn run(caller: &Caller<'_>, calls: usize) -> Result<Vec<Figure>> {
@@ -35,19 +39,18 @@ pub(crate) async fn run(caller: &Caller<'_>, calls: usize) -> Result<Vec<Figure>
     waits.sort_by(f64::total_cmp);
     let figure = |name: &str, value| Figure::new("barge-in", name, value, "ms");
     Ok(vec![
-        figure("decision to the last packet with sound, median", quantile(&waits, 0.5)),
-        figure("decision to the last packet with sound, p95", quantile(&waits, 0.95))
-            .mark(Mark::AtMost(20.0)),
-        figure("decision to the last packet with sound, longest", quantile(&waits, 1.0)),
+        figure("decision to silence on the wire, median", quantile(&waits, 0.5)),
+        figure("decision to silence on the wire, p95", quantile(&waits, 0.95)).mark(Mark::AtMost(20.0)),
+        figure("decision to silence on the wire, longest", quantile(&waits, 1.0)),
         Figure::new("barge-in", "interruptions measured", waits.len() as f64, ""),
     ])
 }
 
-/// Milliseconds from the decision to the first pause whose last sound came around it or later.
+/// Milliseconds from the decision to the end of the sound it cut. The decision falls as a frame is
+/// due: if that frame is silent already, the last one with sound ends just then.
 fn wait(decided: f64, silences: &[f64]) -> Option<f64> {
-    // A frame may have been under way to the phone when the decision was made.
-    let after = silences.iter().map(|at| at - decided).find(|after| *after > -30.0)?;
-    (after < WITHIN_MS).then_some(after.max(0.0))
+    let ends = silences.iter().map(|last| last + FRAME_MS - decided);
+    ends.into_iter().find(|after| *after > -BLUR_MS).filter(|after| *after < WITHIN_MS)
 }
 
 fn milliseconds(values: &Value) -> Vec<f64> {
@@ -64,8 +67,9 @@ mod tests {
 
     #[test]
     fn the_pause_that_a_decision_brought_about_is_the_next_one() {
-        assert_eq!(wait(1_000.0, &[500.0, 1_015.0, 1_020.0]), Some(15.0));
-        assert_eq!(wait(1_000.0, &[990.0]), Some(0.0), "the voice had just ended");
+        assert_eq!(wait(1_000.0, &[500.0, 1_015.0, 1_020.0]), Some(35.0));
+        assert_eq!(wait(1_000.0, &[980.5]), Some(0.5), "its own frame was silent");
+        assert_eq!(wait(1_000.0, &[970.0]), None, "the voice had ended by itself");
         assert_eq!(wait(1_000.0, &[500.0, 1_900.0]), None, "the voice went on");
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
     /// Numbers of calls at once, for `calls`.
-    #[arg(long, value_delimiter = ',', default_value = "10,25,50")]
+    #[arg(long, value_delimiter = ',', default_value = "10,25,50,75,100,125,150")]
     calls: Vec<usize>,
     /// The power of ten of leads at which `growth` ends.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..=8))]

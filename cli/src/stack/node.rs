@@ -8,6 +8,10 @@ use super::{Binaries, DRAIN_WITHIN, Options, READY_WITHIN, Secrets};
 use anyhow::Result;
 use std::path::Path;
 
+/// What the lab's vendors are sent as their key. They take any; this one is found where it is not
+/// meant to be.
+const VENDOR_KEY: &str = "lab-vendor-key";
+
 /// What a node is told.
 pub(super) struct NodeLaunch<'a> {
     /// Names its log and ready file, and with this process the node.
@@ -60,11 +64,11 @@ impl NodeLaunch<'_> {
         }
         if let Some(lab) = self.lab {
             command
-                .env("DEEPGRAM_API_KEY", "lab")
+                .env("DEEPGRAM_API_KEY", VENDOR_KEY)
                 .env("DEEPGRAM_URL", format!("http://{}/deepgram/", lab.http))
-                .env("OPENAI_API_KEY", "lab")
+                .env("OPENAI_API_KEY", VENDOR_KEY)
                 .env("OPENAI_BASE_URL", format!("http://{}/openai/v1", lab.http))
-                .env("CARTESIA_API_KEY", "lab")
+                .env("CARTESIA_API_KEY", VENDOR_KEY)
                 .env("CARTESIA_URL", format!("ws://{}/cartesia", lab.http));
         }
         let mut process = Process::start(self.name, &command, logs, &ready)?;

@@ -55,4 +55,13 @@ fn log_to_stderr() {
         .finish();
     // It is set already when two first requests came at the same time.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Words that are made at the moment of a panic may quote the request: only those that stand so in
+/// the source are shown.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let words = panic.payload().downcast_ref::<&'static str>().copied();
+    tracing::error!(place, words = words.unwrap_or("(not shown)"), "panicked");
 }
