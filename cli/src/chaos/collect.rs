@@ -31,6 +31,17 @@ const DELIVERIES: Statement = Statement {
     sql: "select event_id::text, event_type, state, lease_owner is not null as leased from webhook_deliveries",
 };
 
+/// Totals of lists that are not the number of calls.
+const TOTALS: Statement = Statement {
+    name: "chaos.totals",
+    sql: "
+with counted as (
+    select account_id, status, count(*) as calls from calls group by grouping sets ((account_id, status), (account_id))
+)
+select coalesce(status, 'all') || ': ' || calls_total(account_id, status) || ' for ' || calls as wrong
+from counted where calls_total(account_id, status) <> calls",
+};
+
 const RECORDINGS: Statement =
     Statement { name: "chaos.recordings", sql: "select path from recordings where deleted_at is null" };
 
@@ -74,10 +85,12 @@ pub(super) async fn stored(db: &dyn Db) -> Result<Stored> {
     let leads = db.query(&LEADS, Vec::new()).await?;
     let calls = db.query(&CALLS, Vec::new()).await?;
     let deliveries = db.query(&DELIVERIES, Vec::new()).await?;
+    let totals = db.query(&TOTALS, Vec::new()).await?;
     Ok(Stored {
         leads: leads.iter().map(lead).collect::<Result<_, _>>()?,
         calls: calls.iter().map(call).collect::<Result<_, _>>()?,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_, _>>()?,
+        wrong_totals: totals.iter().map(|row| row.text("wrong")).collect::<Result<_, _>>()?,
     })
 }
 

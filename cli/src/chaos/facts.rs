@@ -115,6 +115,8 @@ pub(super) struct Stored {
     pub(super) leads: Vec<LeadRow>,
     pub(super) calls: Vec<CallRow>,
     pub(super) deliveries: Vec<DeliveryRow>,
+    /// Totals of lists of calls that are not what the calls come to.
+    pub(super) wrong_totals: Vec<String>,
 }
 
 /// A lead.

@@ -3,7 +3,7 @@
 use crate::Statement;
 
 /// Every statement of this module.
-pub const STATEMENTS: &[Statement] = &[FETCH, LIST];
+pub const STATEMENTS: &[Statement] = &[FETCH, LIST, LIST_BY_STATUS, LIST_BY_LEAD, LIST_BY_LEAD_AND_STATUS];
 
 /// A call with its lead's attempts, and its turns and spans where they are asked for.
 ///
@@ -63,24 +63,19 @@ left join leads l on l.id = c.lead_id
 where c.account_id = $1::text::uuid and c.id = $2::text::uuid",
 };
 
-/// The account's calls, newest first. At least one row: the total.
-///
-/// `$1` account, `$2` limit, `$3` offset, `$4` status or null, `$5` lead or null.
-pub const LIST: Statement = Statement {
-    name: "calls.list",
-    sql: "
+/// A page of calls that are `$which`, with their total from `$total`.
+macro_rules! list {
+    ($name:literal, $which:literal, $total:literal) => {
+        Statement {
+            name: $name,
+            sql: concat!(
+                "
 with page as (
-    select * from calls
-    where account_id = $1::text::uuid
-      and ($4::text is null or status = $4::text)
-      and ($5::text is null or lead_id = $5::text::uuid)
+    select * from calls where account_id = $1::text::uuid ",
+                $which,
+                "
     order by created_at desc, id desc
     limit $2::bigint offset $3::bigint
-), total as (
-    select count(*) as total from calls
-    where account_id = $1::text::uuid
-      and ($4::text is null or status = $4::text)
-      and ($5::text is null or lead_id = $5::text::uuid)
 )
 select total.total, c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.flow_id, c.flow_version,
        c.from_number, c.to_number, c.status, c.end_reason, c.outcome,
@@ -89,6 +84,36 @@ select total.total, c.id::text, c.lead_id::text, c.attempt_no, c.direction, c.fl
        (extract(epoch from c.ringing_at) * 1000000)::bigint as ringing_us,
        (extract(epoch from c.answered_at) * 1000000)::bigint as answered_us,
        (extract(epoch from c.ended_at) * 1000000)::bigint as ended_us
-from total left join page c on true
-order by c.created_at desc, c.id desc",
-};
+from (select ",
+                $total,
+                " as total) total left join page c on true
+order by c.created_at desc, c.id desc"
+            ),
+        }
+    };
+}
+
+/// The account's calls, newest first. At least one row: the total. Reads the page and a few
+/// tallies, however many calls there are.
+///
+/// `$1` account, `$2` limit, `$3` offset.
+pub const LIST: Statement = list!("calls.list", "", "calls_total($1::text::uuid, null)");
+
+/// As [`LIST`], those of one status, `$4`.
+pub const LIST_BY_STATUS: Statement =
+    list!("calls.list_by_status", "and status = $4::text", "calls_total($1::text::uuid, $4::text)");
+
+/// As [`LIST`], those of one lead, `$4`; few enough to be counted.
+pub const LIST_BY_LEAD: Statement = list!(
+    "calls.list_by_lead",
+    "and lead_id = $4::text::uuid",
+    "(select count(*) from calls where account_id = $1::text::uuid and lead_id = $4::text::uuid)"
+);
+
+/// As [`LIST_BY_LEAD`], those of one status, `$5`.
+pub const LIST_BY_LEAD_AND_STATUS: Statement = list!(
+    "calls.list_by_lead_and_status",
+    "and lead_id = $4::text::uuid and status = $5::text",
+    "(select count(*) from calls
+      where account_id = $1::text::uuid and lead_id = $4::text::uuid and status = $5::text)"
+);

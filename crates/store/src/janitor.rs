@@ -14,6 +14,7 @@ pub const STATEMENTS: &[Statement] = &[
     UNKNOWN_RECORDINGS,
     GIVE_UP_DISABLED,
     FORGET,
+    TALLY,
 ];
 
 /// Whether the database answers.
@@ -166,4 +167,21 @@ with keys as (
         order by finished_at limit 1000 for update skip locked))
 )
 delete from nodes where heartbeat_at < now() - interval '1 day'",
+};
+
+/// Adds up what changed in the numbers of calls since it was last asked; how many changes these
+/// were.
+pub const TALLY: Statement = Statement {
+    name: "janitor.tally",
+    sql: "
+with taken as (
+    delete from call_tally_changes
+    where ctid = any(array(select ctid from call_tally_changes limit 10000 for update skip locked))
+    returning account_id, counted, change
+), tallied as (
+    insert into call_tallies as kept (account_id, counted, calls)
+    select account_id, counted, sum(change) from taken group by account_id, counted order by 1, 2
+    on conflict (account_id, counted) do update set calls = kept.calls + excluded.calls
+)
+select count(*) as changes from taken",
 };

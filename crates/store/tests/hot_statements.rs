@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use talkif_embedded::testing;
-use talkif_store::{Statement, deliveries, dialing, janitor, journal, nodes};
+use talkif_store::{Statement, calls_read, deliveries, dialing, janitor, journal, nodes};
 
 const ACCOUNT: &str = "00000000-0000-7000-8000-000000000001";
 const CALL: &str = "00000000-0000-7000-8000-000000050000";
@@ -78,6 +78,8 @@ async fn what_is_asked_every_few_seconds_reads_no_large_table_from_end_to_end() 
         (&janitor::UNKNOWN_RECORDINGS, "array['a']".to_owned()),
         (&janitor::GIVE_UP_DISABLED, String::new()),
         (&janitor::FORGET, String::new()),
+        (&calls_read::LIST, format!("'{ACCOUNT}', 20, 0")),
+        (&calls_read::LIST_BY_STATUS, format!("'{ACCOUNT}', 20, 0, 'failed'")),
     ];
     let large = ["calls", "events", "recordings", "webhook_deliveries", "idempotency_keys"];
     let mut slow = Vec::new();

@@ -85,7 +85,8 @@ impl Janitor {
         self.end_stuck().await?;
         self.delete_recordings().await?;
         self.journal.db.query(&janitor::GIVE_UP_DISABLED, Vec::new()).await?;
-        self.journal.db.query(&janitor::FORGET, Vec::new()).await.map(|_| ())
+        self.journal.db.query(&janitor::FORGET, Vec::new()).await?;
+        self.journal.db.query(&janitor::TALLY, Vec::new()).await.map(|_| ())
     }
 
     /// Claimed but never dialled: the same attempt again.

@@ -7,6 +7,7 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     let left = &facts.left;
     vec![
         slots(facts),
+        Check::none("totals of lists that count calls wrongly", facts.stored.wrong_totals.iter().cloned()),
         Check::none("processes that ended by themselves", left.fallen.iter().cloned()),
         Check::none("entries of the stream unacknowledged", left.unacknowledged.iter().cloned()),
         Check::none("rooms left in LiveKit", left.rooms.iter().cloned()),

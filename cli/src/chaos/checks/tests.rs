@@ -97,6 +97,7 @@ fn fine() -> Facts {
             leads: called.iter().map(|n| row(&format!("lead_{n}"), &format!("+{n}"))).collect(),
             calls,
             deliveries: arrivals.iter().map(delivery).collect(),
+            wrong_totals: Vec::new(),
         },
         arrivals,
         left: Left::default(),
@@ -108,6 +109,9 @@ fn fine() -> Facts {
 /// For every rule, ways to break it.
 type Breakage = (&'static str, fn(&mut Facts));
 const BREAKAGES: &[Breakage] = &[
+    ("totals of lists that count calls wrongly", |facts| {
+        facts.stored.wrong_totals.push("all: 3 for 4".to_owned())
+    }),
     ("leads answered in the end", |facts| facts.leads[2].refused = false),
     ("leads answered in the end", |facts| facts.leads.clear()),
     ("leads answered only as documented", |facts| facts.leads[0].odd.push("500 internal".to_owned())),

@@ -19,14 +19,17 @@ use talkif_store::{DbError, Param, Row, calls_read};
         (status = 400, description = "A parameter is wrong.", body = ProblemBody)))]
 pub(crate) async fn list(app: Arc<App>, caller: Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let page = incoming.page()?;
-    let params = vec![
-        caller.account.sql().into(),
-        page.limit.into(),
-        page.offset.into(),
-        filter(&incoming, "status", |status: CallStatus| status.as_str().to_owned())?,
-        filter(&incoming, "lead_id", |lead: LeadId| lead.sql())?,
-    ];
-    let rows = app.ports.db.query(&calls_read::LIST, params).await.map_err(database)?;
+    let mut params: Vec<Param> = vec![caller.account.sql().into(), page.limit.into(), page.offset.into()];
+    let lead = filter(&incoming, "lead_id", |lead: LeadId| lead.sql())?;
+    let status = filter(&incoming, "status", |status: CallStatus| status.as_str().to_owned())?;
+    let statement = match (&lead, &status) {
+        (None, None) => &calls_read::LIST,
+        (None, Some(_)) => &calls_read::LIST_BY_STATUS,
+        (Some(_), None) => &calls_read::LIST_BY_LEAD,
+        (Some(_), Some(_)) => &calls_read::LIST_BY_LEAD_AND_STATUS,
+    };
+    params.extend([lead, status].into_iter().flatten().map(Param::from));
+    let rows = app.ports.db.query(statement, params).await.map_err(database)?;
     let (calls, meta) = page.rows(&rows, summary).map_err(database)?;
     Reply::ok(&CallList { calls, meta })
 }
@@ -35,11 +38,10 @@ fn filter<T: std::str::FromStr>(
     incoming: &Incoming,
     name: &str,
     sql: impl Fn(T) -> String,
-) -> Result<Param, Problem> {
-    let Some(text) = incoming.query(name) else { return Ok(Param::Text(None)) };
+) -> Result<Option<String>, Problem> {
     let wrong =
         |_| Problem::fields(vec![FieldError::new(name, FieldCode::OutOfRange, "There is no such value")]);
-    text.parse().map(|value| Param::from(sql(value))).map_err(wrong)
+    incoming.query(name).map(|text| text.parse().map(&sql).map_err(wrong)).transpose()
 }
 
 /// What every view of a call shows.

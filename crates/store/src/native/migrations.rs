@@ -21,6 +21,7 @@ const REGION: &[Source] = &[
     (3, "durable node", include_str!("../../../../migrations/region/0003_durable_node.sql")),
     (4, "transferred", include_str!("../../../../migrations/region/0004_transferred.sql")),
     (5, "deliveries leased", include_str!("../../../../migrations/region/0005_deliveries_leased.sql")),
+    (6, "call tallies", include_str!("../../../../migrations/region/0006_call_tallies.sql")),
 ];
 
 /// Brings the directory database at `url` up to date. Its migrations table lives in the schema
