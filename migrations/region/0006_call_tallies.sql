@@ -17,11 +17,6 @@ create table call_tally_changes (
 );
 create index call_tally_changes_by_account on call_tally_changes (account_id, counted);
 
-insert into call_tallies
-    select account_id, 'kept', count(*) from calls group by account_id
-    union all
-    select account_id, status, count(*) from calls where ended_at is not null group by account_id, status;
-
 -- Once for each statement, however many calls it adds or removes.
 create function tally_calls() returns trigger language plpgsql as $$
 begin
@@ -77,6 +72,3 @@ create function calls_total(the_account uuid, the_status text) returns bigint la
         else calls_tallied(the_account, the_status)
     end
 $$;
-
--- calls.list_by_status: a page of one status among many of the others.
-create index calls_by_status on calls (account_id, status, created_at desc);

@@ -103,6 +103,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         eprintln!("talkif: this is a debug build; its figures say little. ./talkif bench builds a release");
     }
     let out = args.out();
+    // Before any section takes cores for a node.
+    let machine = machine();
     let mut missed = 0;
     for section in &args.sections {
         let figures = tokio::select! {
@@ -110,7 +112,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             asked = asked_to_stop() => { asked?; bail!("interrupted") }
         };
         println!("\n{}\n\n{}", section.name(), table::markdown(&figures));
-        table::write(&out, &section.name(), &machine(), &figures)?;
+        table::write(&out, &section.name(), &machine, &figures)?;
         missed += figures.iter().filter(|figure| figure.holds() == Some(false)).count();
     }
     if missed > 0 {

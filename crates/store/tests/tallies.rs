@@ -68,6 +68,25 @@ async fn totals_are_those_of_the_calls() {
     assert_eq!(wrong(&region.pool).await, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn calls_from_before_are_tallied_by_the_migration() {
+    const FILL: &str = include_str!("../../../migrations/region/0007_call_tallies_filled.sql");
+    let region = testing::region().await;
+    run(&region.pool, "alter table calls disable trigger user").await;
+    run(&region.pool, &added(MINE, 1, 50)).await;
+    run(&region.pool, &ended("completed", "right(id::text, 1) = '1'")).await;
+    run(&region.pool, "alter table calls enable trigger user").await;
+    // Between the migration with the triggers and the one that fills.
+    run(&region.pool, &added(THEIRS, 51, 60)).await;
+    run(&region.pool, &ended("busy", "right(id::text, 1) = '2'")).await;
+    assert_ne!(wrong(&region.pool).await, Vec::<String>::new());
+    for _ in 0..2 {
+        run(&region.pool, FILL).await;
+        assert_eq!(wrong(&region.pool).await, Vec::<String>::new());
+        tally(&region.pool).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_end_while_janitors_add_up_are_counted_once() {
     let region = testing::region().await;

@@ -22,6 +22,7 @@ const REGION: &[Source] = &[
     (4, "transferred", include_str!("../../../../migrations/region/0004_transferred.sql")),
     (5, "deliveries leased", include_str!("../../../../migrations/region/0005_deliveries_leased.sql")),
     (6, "call tallies", include_str!("../../../../migrations/region/0006_call_tallies.sql")),
+    (7, "call tallies filled", include_str!("../../../../migrations/region/0007_call_tallies_filled.sql")),
 ];
 
 /// Brings the directory database at `url` up to date. Its migrations table lives in the schema
