@@ -69,10 +69,13 @@ fn pool_options() -> PgPoolOptions {
 
 /// No statement of ours takes seconds; one that does is stuck and gives its locks back.
 fn connect_options(url: &str) -> Result<PgConnectOptions, DbError> {
+    Ok(base_options(url)?.options([("statement_timeout", "30s")]))
+}
+
+/// For statements that may take as long as they need.
+fn base_options(url: &str) -> Result<PgConnectOptions, DbError> {
     let options = PgConnectOptions::from_str(url).map_err(error)?;
-    Ok(options
-        .application_name("talkif")
-        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "30s")]))
+    Ok(options.application_name("talkif").options([("idle_in_transaction_session_timeout", "30s")]))
 }
 
 #[async_trait]
