@@ -34,6 +34,7 @@ const REGION: &[Source] = &[
     (5, "deliveries leased", include_str!("../../../../migrations/region/0005_deliveries_leased.sql")),
     (6, "call tallies", include_str!("../../../../migrations/region/0006_call_tallies.sql")),
     (7, "call tallies filled", include_str!("../../../../migrations/region/0007_call_tallies_filled.sql")),
+    (8, "calls by status", include_str!("../../../../migrations/region/0008_calls_by_status.sql")),
 ];
 
 /// A set of migrations, and where a database says which of them it has.
