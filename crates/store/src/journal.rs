@@ -2,6 +2,9 @@
 //!
 //! Every statement takes account, call and lease token first and returns no row where the
 //! caller no longer holds the call: then it must stop.
+//!
+//! Whatever queues deliveries locks the endpoints against deletion, so that one that is being
+//! deleted gets nothing instead of refusing the whole statement.
 
 use crate::Statement;
 
@@ -55,6 +58,7 @@ with held as (
     select gen_random_uuid(), e.account_id, e.id, $5::text::uuid, $6::text, dialed.id, dialed.lead_id, $7::text
     from dialed join webhook_endpoints e on e.account_id = dialed.account_id and e.disabled_at is null
     where e.events && array['*', $6::text, split_part($6::text, '.', 1) || '.*']
+    for key share of e
 )
 select id::text from held",
 };
@@ -86,6 +90,7 @@ with held as (
     select gen_random_uuid(), e.account_id, e.id, $7::text::uuid, $8::text, moved.id, moved.lead_id, $9::text
     from moved join webhook_endpoints e on e.account_id = moved.account_id and e.disabled_at is null
     where $7::text is not null and e.events && array['*', $8::text, split_part($8::text, '.', 1) || '.*']
+    for key share of e
 )
 select id::text from held",
 };
@@ -254,6 +259,7 @@ with input as (
     join webhook_endpoints e on e.account_id = ended.account_id and e.disabled_at is null
     where input.event_id is not null
       and e.events && array['*', input.event_type, split_part(input.event_type, '.', 1) || '.*']
+    for key share of e
 )
 select id::text from ended",
 };

@@ -106,10 +106,12 @@ with gate as (
 ), new_deliveries as (
     insert into webhook_deliveries (id, account_id, endpoint_id, event_id, event_type, call_id, lead_id, payload)
     select d.id, $1::text::uuid, d.endpoint_id, d.event_id, 'lead.created', d.call_id, d.lead_id, d.payload
-    from first, jsonb_to_recordset($8::text::jsonb) as d(
+    from first cross join jsonb_to_recordset($8::text::jsonb) as d(
         id uuid, endpoint_id uuid, event_id uuid, call_id uuid, lead_id uuid, payload text)
-    -- An endpoint that was deleted in the meantime gets nothing.
-    where first.written and exists (select from webhook_endpoints e where e.id = d.endpoint_id)
+    -- An endpoint that was deleted in the meantime, or is being deleted, gets nothing.
+    join webhook_endpoints e on e.id = d.endpoint_id
+    where first.written
+    for key share of e
 )
 select written from first"
     ),

@@ -68,3 +68,30 @@ async fn an_account_has_20_endpoints() {
         assert_eq!(answer.status, if n < 20 { 201 } else { 422 });
     }
 }
+
+#[tokio::test]
+async fn a_lead_is_taken_while_an_endpoint_is_being_deleted() {
+    let world = World::in_region(talkif_model::Region::EuWest, true).await;
+    let tenant = world.tenant("helena", "+902125550100").await;
+    for path in ["doomed", "kept"] {
+        let hook = json!({"url": format!("http://127.0.0.1:9/{path}"), "events": ["lead.*"]});
+        assert_eq!(world.post("/v1/webhook-endpoints", &tenant.key, &hook).send().await.status, 201);
+    }
+    let mut deletion = world.region.pool.begin().await.unwrap();
+    sqlx::raw_sql("delete from webhook_endpoints where url like '%doomed'")
+        .execute(&mut *deletion)
+        .await
+        .unwrap();
+    let goes_through = async {
+        let waiting = "select 'waits' from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while world.text(waiting).await.is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        deletion.commit().await.unwrap();
+    };
+    let lead = crate::leads::lead();
+    let (answer, ()) = tokio::join!(world.post("/v1/leads", &tenant.key, &lead).send(), goes_through);
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    assert_eq!(world.count("webhook_deliveries").await, 1);
+}

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 /// A call that has been dialled under token 1.
-async fn running(world: &World) -> (CallContext, CallId) {
+pub(super) async fn running(world: &World) -> (CallContext, CallId) {
     let (_, call) = world.lead("+12025550111").await;
     world.sql("update calls set status = 'initiated', dialed_at = now(), lease_owner = 'a', lease_token = 1, lease_until = now() + interval '15 s'").await;
     let context = CallContext::read(&*world.region.db, world.account, call, 1).await.unwrap().unwrap();
@@ -31,7 +31,7 @@ fn turn(number: u32, text: &str) -> Report {
     })))
 }
 
-async fn write(world: &World, context: CallContext, reports: Vec<Report>) -> JournalEnd {
+pub(super) async fn write(world: &World, context: CallContext, reports: Vec<Report>) -> JournalEnd {
     let (sender, inbox) = mpsc::unbounded_channel();
     for report in reports {
         sender.send(report).unwrap();

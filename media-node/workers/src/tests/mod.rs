@@ -5,6 +5,7 @@ mod artifacts;
 mod clock;
 mod courier;
 mod courier_batches;
+mod deleted_endpoint;
 mod dialing;
 mod fencing;
 mod inbound;

@@ -47,6 +47,27 @@ impl Db for AwayAt {
     }
 }
 
+/// Refuses each of the named statements once, as if a row that it refers to had just been deleted.
+pub(super) struct Deleting {
+    pub(super) inner: Arc<dyn Db>,
+    pub(super) statements: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Db for Deleting {
+    async fn query(&self, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
+        let refused = {
+            let mut statements = self.statements.lock().unwrap();
+            let at = statements.iter().position(|name| *name == statement.name);
+            at.map(|at| statements.remove(at)).is_some()
+        };
+        if refused {
+            return Err(DbError::Constraint { code: "23503".into(), constraint: "made_up_fkey".into() });
+        }
+        self.inner.query(statement, params).await
+    }
+}
+
 /// Runs a statement and then keeps its answer back: whoever asked sleeps.
 pub(super) struct Pausing {
     pub(super) inner: Arc<dyn Db>,
