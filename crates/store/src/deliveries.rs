@@ -63,24 +63,25 @@ returning w.account_id::text, w.id::text, w.endpoint_id::text, w.event_id::text,
 };
 
 /// The receivers have them: each delivery ends, its endpoint is well, its trace gets a span.
-/// Every row is fenced for itself: one that is no longer the owner's is left alone, and the others
-/// are not.
+/// Every row is fenced for itself, by owner and attempt, which each claim counts: one that is no
+/// longer the owner's, or that the owner has claimed again, is left alone, and the others are not.
 ///
-/// `$1` owner; then arrays, one element a delivery: `$2` accounts, `$3` deliveries, `$4` HTTP
-/// statuses, `$5` span ids, `$6` sent at and `$7` answered at in µs. A row for each span:
-/// deliveries that belong to no call have none.
+/// `$1` owner; then arrays, one element a delivery: `$2` accounts, `$3` deliveries, `$4` attempts,
+/// `$5` HTTP statuses, `$6` span ids, `$7` sent at and `$8` answered at in µs. A row for each
+/// span: deliveries that belong to no call have none.
 pub const DELIVERED: Statement = Statement {
     name: "deliveries.delivered",
     sql: "
 with result as (
-    select * from unnest($2::text[]::uuid[], $3::text[]::uuid[], $4::text[]::bigint[], $5::text[], $6::text[]::bigint[],
-                         $7::text[]::bigint[])
-        as r (account_id, id, status, span_id, sent_us, answered_us)
+    select * from unnest($2::text[]::uuid[], $3::text[]::uuid[], $4::text[]::bigint[], $5::text[]::bigint[],
+                         $6::text[], $7::text[]::bigint[], $8::text[]::bigint[])
+        as r (account_id, id, attempt, status, span_id, sent_us, answered_us)
 ), done as (
     update webhook_deliveries w set state = 'delivered', finished_at = now(), last_status = r.status::integer,
                                     last_error = null, lease_owner = null, lease_until = null
     from result r
-    where w.account_id = r.account_id and w.id = r.id and w.lease_owner = $1::text and w.state = 'pending'
+    where w.account_id = r.account_id and w.id = r.id and w.lease_owner = $1::text and w.attempts = r.attempt
+      and w.state = 'pending'
     returning w.account_id, w.endpoint_id, w.call_id, w.event_type, w.attempts, r.status, r.span_id,
               r.sent_us, r.answered_us
 ), endpoint as (
@@ -106,16 +107,17 @@ returning (select c.trace_id from calls c where c.id = spans.call_id) as trace_i
 /// fenced for itself, as in [`DELIVERED`].
 ///
 /// `$1` owner; then arrays, one element a delivery, empty texts for null: `$2` accounts, `$3`
-/// deliveries, `$4` HTTP statuses or null, `$5` errors, `$6` pauses in ms or null for dead, `$7`
-/// `true` where the receiver is gone. A row for each endpoint that was disabled.
+/// deliveries, `$4` attempts, `$5` HTTP statuses or null, `$6` errors, `$7` pauses in ms or null for
+/// dead, `$8` `true` where the receiver is gone. A row for each endpoint that was disabled.
 pub const FAILED: Statement = Statement {
     name: "deliveries.failed",
     sql: "
 with result as (
-    select r.account_id, r.id, nullif(r.status, '')::integer as status, r.error,
+    select r.account_id, r.id, r.attempt, nullif(r.status, '')::integer as status, r.error,
            nullif(r.pause_ms, '')::bigint * interval '1 millisecond' as pause, r.gone::boolean as gone
-    from unnest($2::text[]::uuid[], $3::text[]::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-        as r (account_id, id, status, error, pause_ms, gone)
+    from unnest($2::text[]::uuid[], $3::text[]::uuid[], $4::text[]::bigint[], $5::text[], $6::text[], $7::text[],
+                $8::text[])
+        as r (account_id, id, attempt, status, error, pause_ms, gone)
 ), failed as (
     update webhook_deliveries w set
         state = case when r.pause is null then 'dead' else 'pending' end,
@@ -123,7 +125,8 @@ with result as (
         next_at = coalesce(now() + r.pause, w.next_at),
         last_status = r.status, last_error = r.error, lease_owner = null, lease_until = null
     from result r
-    where w.account_id = r.account_id and w.id = r.id and w.lease_owner = $1::text and w.state = 'pending'
+    where w.account_id = r.account_id and w.id = r.id and w.lease_owner = $1::text and w.attempts = r.attempt
+      and w.state = 'pending'
     returning w.id, w.account_id, w.endpoint_id, w.call_id, w.seq, w.next_at, w.state, r.gone
 ), behind as (
     update webhook_deliveries w set next_at = greatest(w.next_at, failed.next_at)

@@ -55,7 +55,7 @@ async fn what_is_asked_every_few_seconds_reads_no_large_table_from_end_to_end() 
     sqlx::raw_sql(BUSY).execute(&mut *connection).await.unwrap();
     sqlx::raw_sql("set plan_cache_mode = force_generic_plan").execute(&mut *connection).await.unwrap();
     let fenced = format!("'{ACCOUNT}', '{CALL}', 1");
-    let rows = format!("array['{ACCOUNT}'], array['{CALL}']");
+    let rows = format!("array['{ACCOUNT}'], array['{CALL}'], array['1']");
     let table = [
         (&dialing::TAKE, "'o', 15000, 64".to_owned()),
         (&dialing::TAKE_ONE, format!("'o', 15000, '{CALL}'")),

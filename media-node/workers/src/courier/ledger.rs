@@ -125,6 +125,7 @@ impl Ledger {
             self.owner.as_str().into(),
             column(&|entry| entry.delivery.account_id.sql()),
             column(&|entry| entry.delivery.id.sql()),
+            column(&|entry| entry.delivery.attempts.to_string()),
         ];
         params.extend(columns(entries));
         let rows = self.db.query(statement, params).await;
@@ -136,7 +137,7 @@ impl Ledger {
     }
 }
 
-/// What a statement is told beyond owner, accounts and deliveries.
+/// What a statement is told beyond owner, accounts, deliveries and attempts.
 type Columns = fn(&[&Entry]) -> Vec<Param>;
 
 fn delivered_columns(entries: &[&Entry]) -> Vec<Param> {

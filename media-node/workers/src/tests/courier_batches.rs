@@ -12,6 +12,26 @@ fn texts<const N: usize>(values: [&str; N]) -> Param {
     values.map(str::to_owned).to_vec().into()
 }
 
+fn key(world: &World, owner: &str, rows: [Uuid; 2], attempt: u32) -> Vec<Param> {
+    let (account, attempt) = (world.account.sql(), attempt.to_string());
+    let [first, second] = rows.map(|row| row.to_string());
+    vec![owner.into(), texts([&account, &account]), texts([&first, &second]), texts([&attempt, &attempt])]
+}
+
+/// Writes that both were delivered at this attempt.
+async fn delivered(world: &World, owner: &str, rows: [Uuid; 2], attempt: u32) {
+    let mut params = key(world, owner, rows, attempt);
+    params.extend([texts(["200", "204"]), texts(["a", "b"]), texts(["1", "2"]), texts(["3", "4"])]);
+    world.region.db.query(&deliveries::DELIVERED, params).await.unwrap();
+}
+
+/// Writes that both failed for good at this attempt, the first because its receiver is gone.
+async fn failed(world: &World, owner: &str, rows: [Uuid; 2], attempt: u32) {
+    let mut params = key(world, owner, rows, attempt);
+    params.extend([texts(["500", ""]), texts(["e", "e"]), texts(["", ""]), texts(["true", "false"])]);
+    world.region.db.query(&deliveries::FAILED, params).await.unwrap();
+}
+
 #[tokio::test]
 async fn every_row_of_a_batch_is_fenced_for_itself() {
     let world = World::new().await;
@@ -27,17 +47,8 @@ async fn every_row_of_a_batch_is_fenced_for_itself() {
     for row in [stolen, lost] {
         world.sql(&format!("update webhook_deliveries set lease_owner = 'another' where id = '{row}'")).await;
     }
-    let account = world.account.sql();
-    let key = |rows: [Uuid; 2]| {
-        let [first, second] = rows.map(|row| row.to_string());
-        vec![owner.as_str().into(), texts([&account, &account]), texts([&first, &second])]
-    };
-    let mut delivered = key([stolen, ours]);
-    delivered.extend([texts(["200", "204"]), texts(["a", "b"]), texts(["1", "2"]), texts(["3", "4"])]);
-    world.region.db.query(&deliveries::DELIVERED, delivered).await.unwrap();
-    let mut failed = key([lost, fails]);
-    failed.extend([texts(["500", ""]), texts(["e", "e"]), texts(["", ""]), texts(["true", "false"])]);
-    world.region.db.query(&deliveries::FAILED, failed).await.unwrap();
+    delivered(&world, &owner, [stolen, ours], 1).await;
+    failed(&world, &owner, [lost, fails], 1).await;
 
     for (row, expected) in [(ours, "delivered"), (stolen, "pending"), (fails, "dead"), (lost, "pending")] {
         assert_eq!(state(&world, row).await, expected);
@@ -49,6 +60,33 @@ async fn every_row_of_a_batch_is_fenced_for_itself() {
         "nor its verdict"
     );
     assert_eq!(world.count("from spans where name = 'webhook.out'").await, 1);
+}
+
+#[tokio::test]
+async fn a_result_that_comes_after_its_courier_has_claimed_the_row_again_counts_for_nothing() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("http://127.0.0.1:9/").await;
+    let mut rows = Vec::new();
+    for _ in 0..4 {
+        rows.push(queue(&world, endpoint, Uuid::now_v7(), "{}").await);
+    }
+    let courier = world.courier();
+    let owner = courier.owner_for_test().to_owned();
+    for _ in 0..2 {
+        world.sql("update webhook_deliveries set lease_until = now() - interval '1 s'").await;
+        assert_eq!(courier.claim_for_test(20).await.len(), 4);
+    }
+    let [one, other, fails, too] = rows[..] else { panic!("four were queued") };
+    delivered(&world, &owner, [one, other], 1).await;
+    failed(&world, &owner, [fails, too], 1).await;
+    assert_eq!(
+        world.count("from webhook_deliveries where state = 'pending' and lease_until > now()").await,
+        4
+    );
+    assert_eq!(world.count("from webhook_endpoints where disabled_at is null").await, 1);
+    delivered(&world, &owner, [one, other], 2).await;
+    failed(&world, &owner, [fails, too], 2).await;
+    assert_eq!(world.count("from webhook_deliveries where state = 'pending'").await, 0);
 }
 
 #[tokio::test]
