@@ -6,8 +6,8 @@ use crate::Statement;
 pub const STATEMENTS: &[Statement] = &[CLAIM, DELIVERED, FAILED];
 
 /// Leases due deliveries. A delivery waits for earlier ones of the same call to the same
-/// endpoint; an endpoint has at most `$4` under way, and one while it fails, so that a slow one
-/// does not hold up the others. Only endpoints with something pending are looked at. The steps are
+/// endpoint; an endpoint has at most `$4` under way, and one while it fails, and those with the
+/// fewest under way go first, so that slow ones do not hold up the others. Only endpoints with something pending are looked at. The steps are
 /// materialised and joined by key: in a burst the planner's idea of how much is pending is old,
 /// and each other plan reads all of that once for every row.
 ///
@@ -24,17 +24,19 @@ with recursive waiting as (
             order by d.endpoint_id limit 1)
     from waiting where waiting.endpoint_id is not null
 ), room as materialized (
-    select e.id as endpoint_id,
-           case when e.failing_since is null then $4::bigint else 1 end
-           - (select count(*) from webhook_deliveries busy
-              where busy.endpoint_id = e.id and busy.state = 'pending' and busy.lease_until >= now()) as free
+    select e.id as endpoint_id, busy.deliveries as busy,
+           case when e.failing_since is null then $4::bigint else 1 end - busy.deliveries as free
     from waiting
     join webhook_endpoints e on e.id = waiting.endpoint_id and e.disabled_at is null
+    cross join lateral (
+        select count(*) as deliveries from webhook_deliveries w
+        where w.endpoint_id = e.id and w.state = 'pending' and w.lease_until >= now()
+    ) busy
 ), due as materialized (
-    select d.id, d.place
+    select d.id, room.busy + d.place as place, d.next_at
     from room
     cross join lateral (
-        select next.id, row_number() over (order by next.next_at, next.seq) as place
+        select next.id, next.next_at, row_number() over (order by next.next_at, next.seq) as place
         from (select w.id, w.next_at, w.seq from webhook_deliveries w
               where w.endpoint_id = room.endpoint_id and w.state = 'pending' and w.next_at <= now()
                 and (w.lease_until is null or w.lease_until < now())
@@ -48,7 +50,7 @@ with recursive waiting as (
     ) d
 ), picked as materialized (
     select w.id from webhook_deliveries w
-    where w.id = any(array(select due.id from due order by due.place limit $3::bigint))
+    where w.id = any(array(select due.id from due order by due.place, due.next_at limit $3::bigint))
       -- Pending, in words that name no index but the key's.
       and w.finished_at is null and (w.lease_until is null or w.lease_until < now())
     for update of w skip locked

@@ -9,10 +9,11 @@ use crate::Statement;
 /// Every statement of this module.
 pub const STATEMENTS: &[Statement] = &[TAKE, TAKE_ONE, FACTS, CLAIM, HOLD, RELEASE, MARK_DIALED];
 
-/// Leases due calls that nobody else holds, those that waited longest first, in turn over the
-/// accounts: the first of each, then the second of each. An account offers as many as it has
-/// free slots, and always one, so that the gate says why it waits. So a list of a hundred
-/// thousand neither holds up other accounts nor is leased and held over and over.
+/// Leases due calls that nobody else holds, in turn over the accounts: the one with the fewest
+/// calls under way first, and of those that have as many, the one whose call waited longest. An
+/// account offers as many as it has free slots. One without offers a call when nobody else has
+/// any, so that the gate says why it waits. So a list of a hundred thousand neither holds up other
+/// accounts nor is leased and held over and over.
 ///
 /// `$1` owner, `$2` lease in ms, `$3` limit.
 pub const TAKE: Statement = Statement {
@@ -27,7 +28,8 @@ with recursive waiting as (
             order by c.account_id limit 1)
     from waiting where waiting.account_id is not null
 ), due as (
-    select offered.id, offered.place, offered.not_before
+    select offered.id, offered.not_before, busy.active + offered.place as place,
+           busy.active >= coalesce(s.concurrent_calls, 0) as is_full
     from waiting
     left join account_settings s on s.account_id = waiting.account_id
     cross join lateral (
@@ -46,7 +48,7 @@ with recursive waiting as (
 ), picked as (
     select c.id from calls c join due on due.id = c.id
     where c.status = 'queued' and c.not_before <= now() and (c.lease_until is null or c.lease_until < now())
-    order by due.place, due.not_before
+    order by due.is_full, due.place, due.not_before
     limit $3::bigint
     for update of c skip locked
 )

@@ -7,6 +7,7 @@ mod courier;
 mod courier_batches;
 mod deleted_endpoint;
 mod dialing;
+mod fairness;
 mod fencing;
 mod inbound;
 mod janitor;
