@@ -87,6 +87,7 @@ pub async fn open(config: RoomLegConfig, control: Arc<dyn SipControl>) -> Result
         signalling,
         commands,
         events,
+        dropped: false,
     };
     tokio::spawn(task.run(place));
     Ok(RoomLeg { room, control, shared, voice, commands: commands_in, events: events_out, ended: false })

@@ -48,6 +48,8 @@ pub(super) struct Task {
     pub(super) signalling: Signalling,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) events: mpsc::UnboundedSender<LegEvent>,
+    /// The leg is gone: no more commands come.
+    pub(super) dropped: bool,
 }
 
 impl Task {
@@ -129,7 +131,11 @@ impl Task {
         let mut datagram = [0; MAX_DATAGRAM];
         tokio::select! {
             biased;
-            command = self.commands.recv() => self.command(command.unwrap_or(Command::HangUp)),
+            // A closed queue says so at once and for ever: nothing else would get its turn.
+            command = self.commands.recv(), if !self.dropped => {
+                self.dropped = command.is_none();
+                self.command(command.unwrap_or(Command::HangUp));
+            }
             Some(done) = jobs.join_next() => self.done(done),
             incoming = self.signalling.next() => {
                 let mut line = self.shared.line();
