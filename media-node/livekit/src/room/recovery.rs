@@ -94,6 +94,11 @@ impl Recovery {
         matches!(self.state, State::Whole | State::Settling { .. })
     }
 
+    /// Whether the room is being entered anew, or soon will be.
+    pub(super) const fn is_rejoining(&self) -> bool {
+        matches!(self.state, State::Trying(Attempt::Rejoin) | State::Pausing { then: Attempt::Rejoin, .. })
+    }
+
     /// The socket was lost.
     pub(super) fn socket_lost(&mut self, now: Instant) {
         if self.has_signalling() {

@@ -8,8 +8,8 @@ use livekit_protocol::request_response::{Reason, Request};
 use livekit_protocol::signal_request::Message as ToServer;
 use livekit_protocol::signal_response::Message as FromServer;
 use livekit_protocol::{
-    AddTrackRequest, AudioTrackFeature, LeaveRequest, ParticipantTracks, SessionDescription, SignalTarget,
-    TrackSource, TrackType, TrickleRequest, UpdateSubscription,
+    AddTrackRequest, AudioTrackFeature, DisconnectReason, LeaveRequest, ParticipantTracks,
+    SessionDescription, SignalTarget, TrackSource, TrackType, TrickleRequest, UpdateSubscription,
 };
 use std::time::Instant;
 
@@ -70,6 +70,9 @@ impl Core {
             "told to leave"
         );
         match leave.action() {
+            // Our own new session ends the old one, and the old socket hears of it first.
+            Action::Disconnect
+                if leave.reason() == DisconnectReason::DuplicateIdentity && self.recovery.is_rejoining() => {}
             Action::Disconnect => self.progress.lost(&format!("LiveKit: {}", leave.reason().as_str_name())),
             Action::Resume => self.recovery.asked_to_resume(now),
             Action::Reconnect => self.recovery.asked_to_rejoin(now),

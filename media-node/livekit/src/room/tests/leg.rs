@@ -271,6 +271,20 @@ async fn a_session_that_the_server_has_forgotten_is_entered_and_published_anew()
 }
 
 #[tokio::test]
+async fn the_end_of_the_old_session_is_no_end_of_the_call_when_the_room_is_entered_anew() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.nonsense();
+    agent.until("the room is entered anew", |_| server.count("join") == 2, &server).await;
+    assert_eq!(server.count("replaced"), 1, "the old session was still there");
+    let (heard, said) = (agent.heard, server.seen(|seen| seen.heard));
+    let both = |agent: &Agent| agent.heard > heard + 20 && server.seen(|seen| seen.heard) > said + 20;
+    agent.until("both are heard again", both, &server).await;
+    agent.leg.hang_up();
+    assert_eq!(agent.ends().await, (LegEnd::LocalHangup, None));
+}
+
+#[tokio::test]
 async fn a_server_that_asks_to_resume_or_to_enter_anew_gets_what_it_asks_for() {
     let server = Server::start(None).await;
     let mut agent = Agent::talking(&server).await;

@@ -40,7 +40,7 @@ enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// What was done to it, in order: `join`, `resume`, `add track`, `offer`, `offer with voice`,
-    /// `answer`, `subscribe`, `leave`.
+    /// `answer`, `subscribe`, `leave`, `replaced`.
     pub(super) log: Vec<String>,
     /// The tokens that rooms were entered with, in order.
     pub(super) tokens: Vec<String>,
@@ -114,6 +114,11 @@ impl Server {
         self.order(Order::Data(packet.encode_to_vec()));
     }
 
+    /// An offer that no connection survives.
+    pub(super) fn nonsense(&self) {
+        self.send(ToAgent::Offer(description("offer", "nonsense".to_owned(), 78)));
+    }
+
     pub(super) fn hang(&self) {
         self.order(Order::Hang);
     }
@@ -177,27 +182,57 @@ struct Room {
 
 type Socket = WebSocketStream<TcpStream>;
 
+/// Somebody at the door.
+struct Visit {
+    socket: Socket,
+    resumes: bool,
+}
+
+/// From an old session's end to the beginning of the one that replaces it.
+const HEARD_BEFORE: Duration = Duration::from_millis(200);
+
 impl Room {
     async fn run(mut self, listener: TcpListener) {
+        let mut newcomer = None;
         loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (mut query, mut token) = (String::new(), String::new());
-            #[expect(clippy::result_large_err, reason = "the library's own type")]
-            let note = |request: &Request, response: Response| {
-                request.uri().query().unwrap_or_default().clone_into(&mut query);
-                let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-                bearer.unwrap_or_default().trim_start_matches("Bearer ").clone_into(&mut token);
-                Ok(response)
+            let visit = match newcomer.take() {
+                Some(visit) => Some(visit),
+                None => self.visit(listener.accept().await.unwrap().0).await,
             };
-            let socket = tokio_tungstenite::accept_hdr_async(stream, note).await;
-            self.seen.lock().unwrap().tokens.push(token);
             // What is dropped without a closing handshake looks like a lost network.
-            if let Ok(mut socket) = socket
-                && self.greet(&mut socket, query.contains("reconnect=1")).await
+            if let Some(mut visit) = visit
+                && self.greet(&mut visit.socket, visit.resumes).await
             {
-                self.serve(&mut socket).await;
+                newcomer = self.serve(&mut visit.socket, &listener).await;
             }
         }
+    }
+
+    async fn visit(&self, stream: TcpStream) -> Option<Visit> {
+        let (mut query, mut token) = (String::new(), String::new());
+        #[expect(clippy::result_large_err, reason = "the library's own type")]
+        let note = |request: &Request, response: Response| {
+            request.uri().query().unwrap_or_default().clone_into(&mut query);
+            let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            bearer.unwrap_or_default().trim_start_matches("Bearer ").clone_into(&mut token);
+            Ok(response)
+        };
+        let socket = tokio_tungstenite::accept_hdr_async(stream, note).await;
+        self.seen.lock().unwrap().tokens.push(token);
+        Some(Visit { socket: socket.ok()?, resumes: query.contains("reconnect=1") })
+    }
+
+    /// Somebody comes while a session is on: who enters under the same name ends it, and is
+    /// greeted only after that.
+    async fn replaced(&self, old: &mut Socket, stream: TcpStream) -> Option<Visit> {
+        let visit = self.visit(stream).await?;
+        if !visit.resumes {
+            let (reason, action) = (DisconnectReason::DuplicateIdentity.into(), Action::Disconnect.into());
+            send(old, ToAgent::Leave(LeaveRequest { reason, action, ..LeaveRequest::default() })).await;
+            self.note("replaced");
+            tokio::time::sleep(HEARD_BEFORE).await;
+        }
+        Some(visit)
     }
 
     async fn greet(&mut self, socket: &mut Socket, resumes: bool) -> bool {
@@ -226,7 +261,8 @@ impl Room {
         true
     }
 
-    async fn serve(&mut self, socket: &mut Socket) {
+    /// Until the socket is gone, or somebody else comes.
+    async fn serve(&mut self, socket: &mut Socket, listener: &TcpListener) -> Option<Visit> {
         let (mut one, mut other) = ([0; 1_500], [0; 1_500]);
         loop {
             self.flush().await;
@@ -237,8 +273,9 @@ impl Room {
                         self.take(request.message.unwrap(), socket).await;
                     }
                     Some(Ok(_)) => {}
-                    _ => return,
+                    _ => return None,
                 },
+                Ok((stream, _)) = listener.accept() => return self.replaced(socket, stream).await,
                 Some(order) = self.ordered.recv() => match order {
                     Order::Send(message) => {
                         let is_last = matches!(*message, ToAgent::Leave(_));
@@ -247,12 +284,12 @@ impl Room {
                         }
                         send(socket, *message).await;
                         if is_last {
-                            return;
+                            return None;
                         }
                     }
                     Order::Voice(packet) => drop(self.sfu.speak(&packet, Instant::now())),
                     Order::Data(message) => self.sfu.send(&message, Instant::now()),
-                    Order::Hang => return,
+                    Order::Hang => return None,
                     Order::Forget => self.forgetful = true,
                     Order::Cut(is_cut) => self.is_cut = is_cut,
                 },
