@@ -56,6 +56,8 @@ impl Node {
 
     /// Lets calls end for at most `patience`, hangs up those that are left, then stops.
     pub(crate) async fn drain(self, patience: Duration) {
+        // First, or the emptier it gets, the more callers LiveKit sends, and all are turned away.
+        self.line.refuse_new();
         self.workers.drain(patience).await;
         self.line.close().await;
     }

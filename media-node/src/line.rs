@@ -75,6 +75,15 @@ impl Line {
         }
     }
 
+    /// Leaves who calls from now on to other nodes, where something stands before all of them that
+    /// can ask another one. Direct callers come to this node alone, and hear 503.
+    pub(crate) fn refuse_new(&self) {
+        match self {
+            Self::Direct(_) => {}
+            Self::LiveKit { telephony, .. } => telephony.refuse_new(),
+        }
+    }
+
     /// Takes no more calls and hangs up those that are left.
     pub(crate) async fn close(&self) {
         match self {

@@ -36,6 +36,7 @@ pub struct LiveKitTelephony {
     trunks: Arc<Trunks>,
     webhooks: Arc<Webhooks>,
     incoming: Mutex<mpsc::Receiver<IncomingCall>>,
+    refusing: CancellationToken,
     stopped: CancellationToken,
     registered: watch::Receiver<bool>,
     open: watch::Receiver<bool>,
@@ -54,7 +55,15 @@ impl LiveKitTelephony {
         let (jobs, ended) = mpsc::unbounded_channel();
         let (registered, is_registered) = watch::channel(false);
         let (open, is_open) = watch::channel(false);
-        let worker = Worker { api: Arc::clone(&api), legs: legs.clone(), assignments, ended, registered };
+        let refusing = CancellationToken::new();
+        let worker = Worker {
+            api: Arc::clone(&api),
+            legs: legs.clone(),
+            assignments,
+            ended,
+            registered,
+            refusing: refusing.clone(),
+        };
         let wake = Arc::new(Notify::new());
         let webhooks = Arc::new(Webhooks::new(&config, legs.clone(), Arc::clone(&wake)));
         let reception = Reception {
@@ -84,6 +93,7 @@ impl LiveKitTelephony {
             trunks,
             webhooks,
             incoming: Mutex::new(incoming),
+            refusing,
             stopped: CancellationToken::new(),
             registered: is_registered,
             open: is_open,
@@ -115,6 +125,11 @@ impl LiveKitTelephony {
     #[must_use]
     pub fn legs(&self) -> usize {
         self.legs.count()
+    }
+
+    /// Leaves who calls from now on to other nodes; calls that were accepted still come in.
+    pub fn refuse_new(&self) {
+        self.refusing.cancel();
     }
 
     /// Takes no more calls and makes [`Telephony::next_call`] return `None`.

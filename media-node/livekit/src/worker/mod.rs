@@ -11,6 +11,7 @@ use crate::api::Api;
 use crate::legs::{Legs, Seat};
 use futures::{SinkExt as _, StreamExt as _};
 use livekit_protocol as proto;
+use proto::WorkerStatus;
 use proto::server_message::Message as FromServer;
 use proto::worker_message::Message as ToServer;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
 use wire::{Caller, Socket};
 
 /// Between two looks at the load, which also keep the socket alive.
@@ -30,7 +32,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// An accepted job is assigned in milliseconds or never.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(15);
-/// Workers that say they are full are not asked, and then nobody is.
+/// Workers that say they are full are not asked, and if all do, nobody is.
 const MOST_LOAD: f32 = 0.98;
 
 /// A caller who is ours to answer.
@@ -56,6 +58,8 @@ pub(crate) struct Worker {
     pub(crate) ended: mpsc::UnboundedReceiver<String>,
     /// Whether we are registered at present.
     pub(crate) registered: watch::Sender<bool>,
+    /// Cancelled when other nodes are to take who calls from then on.
+    pub(crate) refusing: CancellationToken,
 }
 
 impl Worker {
@@ -85,6 +89,7 @@ impl Worker {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut desk = Desk::default();
         let mut heard = Instant::now();
+        let mut refuses = false;
         loop {
             tokio::select! {
                 message = incoming.next() => {
@@ -108,13 +113,23 @@ impl Worker {
                     }
                     desk.forget_unassigned();
                     send(&mut out, wire::ping()).await?;
-                    let load = self.legs.load().min(MOST_LOAD);
-                    send(&mut out, wire::load(load, self.legs.count())).await?;
+                    send(&mut out, self.standing()).await?;
+                }
+                // The next beat would be late.
+                () = self.refusing.cancelled(), if !refuses => {
+                    refuses = true;
+                    send(&mut out, self.standing()).await?;
                 }
                 // The sender lives as long as the telephony that owns this task.
                 Some(job) = self.ended.recv() => send(&mut out, wire::finished(job)).await?,
             }
         }
+    }
+
+    fn standing(&self) -> ToServer {
+        let (load, jobs) = (self.legs.load().min(MOST_LOAD), self.legs.count());
+        let refuses = self.refusing.is_cancelled();
+        wire::standing(if refuses { WorkerStatus::WsFull } else { WorkerStatus::WsAvailable }, load, jobs)
     }
 
     fn on_message(&self, message: FromServer, desk: &mut Desk) -> Option<ToServer> {
@@ -140,6 +155,9 @@ impl Worker {
         let Some(caller) = Caller::of(&job) else { return wire::nobody(job.id) };
         if self.legs.contains(&caller.room) {
             return wire::nobody(job.id);
+        }
+        if self.refusing.is_cancelled() {
+            return wire::full(job.id);
         }
         let Some(seat) = self.legs.try_enter(&caller.room) else { return wire::full(job.id) };
         desk.offered.insert(job.id.clone(), Offer { caller, seat, since: Instant::now() });
@@ -181,4 +199,71 @@ type Out = futures::stream::SplitSink<Socket, Message>;
 
 async fn send(out: &mut Out, message: ToServer) -> Result<(), wire::WireError> {
     Ok(out.send(Message::Binary(wire::encode(message))).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LiveKitConfig;
+    use talkif_model::Region;
+
+    fn worker() -> Worker {
+        let api = Api::new(&LiveKitConfig {
+            url: "ws://127.0.0.1:9".to_owned(),
+            api_key: "key".to_owned(),
+            api_secret: "a secret of no server".to_owned(),
+            region: Region::EuWest,
+            slots: 5,
+            allow: Vec::new(),
+            numbers: None,
+        });
+        Worker {
+            api: Arc::new(api),
+            legs: Legs::new(5),
+            assignments: mpsc::channel(1).0,
+            ended: mpsc::unbounded_channel().1,
+            registered: watch::channel(true).0,
+            refusing: CancellationToken::new(),
+        }
+    }
+
+    /// What the worker says to a caller in this room.
+    fn asked(worker: &Worker, desk: &mut Desk, room: &str) -> proto::AvailabilityResponse {
+        let caller = proto::ParticipantInfo {
+            identity: "sip_1".to_owned(),
+            kind: proto::participant_info::Kind::Sip.into(),
+            ..proto::ParticipantInfo::default()
+        };
+        let job = proto::Job {
+            id: format!("AJ_{room}"),
+            room: Some(proto::Room { name: room.to_owned(), ..proto::Room::default() }),
+            participant: Some(caller),
+            ..proto::Job::default()
+        };
+        let question = proto::AvailabilityRequest { job: Some(job), ..proto::AvailabilityRequest::default() };
+        match worker.on_message(FromServer::Availability(question), desk) {
+            Some(ToServer::Availability(answer)) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn status(worker: &Worker) -> Option<i32> {
+        match worker.standing() {
+            ToServer::UpdateWorker(standing) => standing.status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_node_that_refuses_new_calls_leaves_them_to_others_and_takes_what_it_has_accepted() {
+        let (worker, mut desk) = (worker(), Desk::default());
+        assert!(asked(&worker, &mut desk, "before").available);
+        assert_eq!(status(&worker), Some(WorkerStatus::WsAvailable.into()));
+        worker.refusing.cancel();
+        let answer = asked(&worker, &mut desk, "after");
+        assert!(!answer.available, "another node may have a slot");
+        assert!(!answer.terminate, "so the next one is to be asked");
+        assert_eq!(status(&worker), Some(WorkerStatus::WsFull.into()), "and this one no more");
+        assert_eq!((desk.offered.len(), worker.legs.count()), (1, 1), "no slot is kept for it");
+    }
 }

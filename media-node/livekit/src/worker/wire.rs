@@ -79,9 +79,9 @@ pub(super) fn ping() -> ToServer {
     ToServer::Ping(proto::WorkerPing { timestamp: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) })
 }
 
-pub(super) fn load(load: f32, jobs: usize) -> ToServer {
+pub(super) fn standing(status: proto::WorkerStatus, load: f32, jobs: usize) -> ToServer {
     ToServer::UpdateWorker(proto::UpdateWorkerStatus {
-        status: Some(proto::WorkerStatus::WsAvailable.into()),
+        status: Some(status.into()),
         load,
         job_count: u32::try_from(jobs).unwrap_or(u32::MAX),
         ..proto::UpdateWorkerStatus::default()

@@ -6,7 +6,7 @@ use crate::{Case, cases};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use talkif_call_engine::io::LegEnd;
-use talkif_telephony::{IncomingCall, LegEvent, Rejection};
+use talkif_telephony::{IncomingCall, LegEvent, Rejection, Telephony as _};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         we_may_hang_up_on_a_caller,
         a_callers_keys_are_heard,
         a_full_node_refuses_within_seconds,
+        a_node_that_refuses_new_calls_leaves_them_to_another_one,
     ]
 }
 
@@ -109,4 +110,21 @@ async fn a_full_node_refuses_within_seconds(_: Arc<World>) {
         tokio::join!(agent.stays(Duration::from_secs(1)), caller.stays(Duration::from_secs(1)));
     });
     assert_eq!(end.0, LegEnd::Busy);
+}
+
+async fn a_node_that_refuses_new_calls_leaves_them_to_another_one(_: Arc<World>) {
+    let world = World::start().await;
+    let (mut kept, mut caller) = answered(&world).await;
+    let other = world.another_node().await;
+    world.telephony.refuse_new();
+    for _ in 0..4 {
+        let mut second = world.call_in(&fresh_number()).await;
+        let taken = timeout(SOON, other.next_call()).await.expect("the other node is asked").unwrap();
+        let mut agent = Party::new(taken.leg);
+        agent.answer().await;
+        tokio::join!(agent.until(&LegEvent::Answered), second.until(&LegEvent::Answered));
+        second.hang_up();
+        assert_eq!(agent.end().await.0, LegEnd::RemoteHangup);
+    }
+    tokio::join!(kept.stays(Duration::from_secs(1)), caller.stays(Duration::from_secs(1)));
 }

@@ -48,15 +48,7 @@ impl World {
         let webhook = format!("http://{}/livekit/webhook", http.local_addr().unwrap());
         let servers = LiveKit::start(folder.path(), Some(&webhook)).await.unwrap();
         let key = (servers.api_key().to_owned(), servers.api_secret().to_owned());
-        let telephony = Arc::new(LiveKitTelephony::start(LiveKitConfig {
-            url: servers.url(),
-            api_key: key.0.clone(),
-            api_secret: key.1.clone(),
-            region: Region::EuWest,
-            slots,
-            allow: vec!["127.0.0.0/8".to_owned()],
-            numbers: None,
-        }));
+        let telephony = Arc::new(LiveKitTelephony::start(settings(servers.url(), &key, slots)));
         let routes = telephony.routes();
         tokio::spawn(async move { axum::serve(http, routes).await });
         timeout(SOON, telephony.ready()).await.expect("calls can come in soon");
@@ -64,6 +56,13 @@ impl World {
         tokio::spawn(route(Arc::clone(&telephony), Arc::clone(&expected)));
         let (sip, url) = (servers.sip(), servers.url());
         Self { servers: servers.into(), telephony, sip, url, webhook, key, expected, _folder: folder }
+    }
+
+    /// A second node at the same servers, ready for calls.
+    pub(crate) async fn another_node(&self) -> LiveKitTelephony {
+        let node = LiveKitTelephony::start(settings(self.url.clone(), &self.key, 1_000));
+        timeout(SOON, node.ready()).await.expect("calls can come in soon");
+        node
     }
 
     /// From now on, calls to `number` are the caller's to answer.
@@ -83,6 +82,18 @@ impl World {
         let phone = phone().await;
         let leg = phone.dial(request(self.sip, number)).await.unwrap();
         Party::with_phone(phone, leg)
+    }
+}
+
+fn settings(url: String, (key, secret): &(String, String), slots: usize) -> LiveKitConfig {
+    LiveKitConfig {
+        url,
+        api_key: key.clone(),
+        api_secret: secret.clone(),
+        region: Region::EuWest,
+        slots,
+        allow: vec!["127.0.0.0/8".to_owned()],
+        numbers: None,
     }
 }
 
