@@ -49,6 +49,11 @@ impl Node {
         self.line.address()
     }
 
+    /// The telephony, to close it when draining is cut short.
+    pub(crate) fn line(&self) -> Line {
+        self.line.clone()
+    }
+
     /// Calls under way.
     pub(crate) fn calls(&self) -> usize {
         self.workers.calls()

@@ -88,7 +88,7 @@ impl Line {
     pub(crate) async fn close(&self) {
         match self {
             Self::Direct(telephony) => telephony.close().await,
-            Self::LiveKit { telephony, .. } => telephony.shutdown(),
+            Self::LiveKit { telephony, .. } => telephony.close().await,
         }
     }
 }

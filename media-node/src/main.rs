@@ -51,11 +51,14 @@ async fn run(args: &Args) -> Result<()> {
     }
     shutdown::asked().await?;
     tracing::info!(calls = node.calls(), "draining");
+    let line = node.line();
     tokio::select! {
         () = node.drain(Duration::from_secs(args.drain_s)) => tracing::info!("stopped"),
         asked = shutdown::asked() => {
             asked?;
             tracing::warn!("told twice: calls are cut");
+            // Nobody is left on a line without an agent.
+            line.close().await;
         }
     }
     Ok(())

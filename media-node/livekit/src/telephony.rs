@@ -8,7 +8,7 @@ use crate::job::Job;
 use crate::legs::Legs;
 use crate::names::CALLEE;
 use crate::numbers::Numbers;
-use crate::room::{self, RoomLegConfig};
+use crate::room::{self, RoomLegConfig, Rooms};
 use crate::sweep::Sweep;
 use crate::trunks::Trunks;
 use crate::webhook::{WebhookCounts, Webhooks};
@@ -20,7 +20,7 @@ use talkif_model::Direction;
 use talkif_telephony::{CallLeg, DialError, DialRequest, IncomingCall, Telephony};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Callers that may wait for the node to look at them.
 const WAITING: usize = 64;
@@ -28,11 +28,12 @@ const WAITING: usize = 64;
 /// 30 s.
 const INBOUND_RING: Duration = Duration::from_secs(30);
 
-/// Calls through `livekit-server` and `livekit-sip`. Dropping it ends the listening; calls in
-/// progress go on with their legs.
+/// Calls through `livekit-server` and `livekit-sip`. End it with [`Self::close`]; dropping it only
+/// ends the listening, and calls in progress go on with their legs.
 pub struct LiveKitTelephony {
     api: Arc<Api>,
     legs: Legs,
+    rooms: Rooms,
     trunks: Arc<Trunks>,
     webhooks: Arc<Webhooks>,
     incoming: Mutex<mpsc::Receiver<IncomingCall>>,
@@ -66,8 +67,10 @@ impl LiveKitTelephony {
         };
         let wake = Arc::new(Notify::new());
         let webhooks = Arc::new(Webhooks::new(&config, legs.clone(), Arc::clone(&wake)));
+        let rooms = Rooms::default();
         let reception = Reception {
             api: Arc::clone(&api),
+            rooms: rooms.clone(),
             calls,
             jobs,
             trunks: Arc::clone(&trunks),
@@ -90,6 +93,7 @@ impl LiveKitTelephony {
         Self {
             api,
             legs,
+            rooms,
             trunks,
             webhooks,
             incoming: Mutex::new(incoming),
@@ -132,6 +136,13 @@ impl LiveKitTelephony {
         self.refusing.cancel();
     }
 
+    /// Takes no more calls, so that [`Telephony::next_call`] returns `None`, hangs up those that
+    /// are there, and returns when their rooms are free, after 6 s at the latest.
+    pub async fn close(&self) {
+        self.shutdown();
+        self.rooms.close().await;
+    }
+
     /// Takes no more calls and makes [`Telephony::next_call`] return `None`.
     pub fn shutdown(&self) {
         self.stopped.cancel();
@@ -149,6 +160,9 @@ impl Drop for LiveKitTelephony {
 #[async_trait]
 impl Telephony for LiveKitTelephony {
     async fn dial(&self, request: DialRequest) -> Result<Box<dyn CallLeg>, DialError> {
+        if self.rooms.is_closing() {
+            return Err(DialError::Sip("the node stops".to_owned()));
+        }
         let room = self.api.names.room(request.call_id);
         tracing::info!(call = %request.call_id, room, "dialling");
         let config = RoomLegConfig {
@@ -165,7 +179,7 @@ impl Telephony for LiveKitTelephony {
         let seat = self.legs.enter(&room);
         let dialled = Dialled { request, trunks: Arc::clone(&self.trunks) };
         let call = Call::outbound(Arc::clone(&self.api), room, CALLEE.to_owned(), dialled, seat);
-        let leg = room::open(config, Arc::new(call)).await;
+        let leg = room::open(config, Arc::new(call), &self.rooms).await;
         Ok(Box::new(leg.map_err(|error| DialError::Media(error.to_string()))?))
     }
 
@@ -183,6 +197,7 @@ impl Telephony for LiveKitTelephony {
 #[derive(Clone)]
 struct Reception {
     api: Arc<Api>,
+    rooms: Rooms,
     calls: mpsc::Sender<IncomingCall>,
     jobs: mpsc::UnboundedSender<String>,
     trunks: Arc<Trunks>,
@@ -191,9 +206,8 @@ struct Reception {
 
 impl Reception {
     async fn run(self, mut assigned: mpsc::Receiver<Assignment>) {
-        let arrivals = TaskTracker::new();
         while let Some(assignment) = assigned.recv().await {
-            arrivals.spawn(self.clone().receive(assignment));
+            self.rooms.spawn(self.clone().receive(assignment));
         }
     }
 
@@ -211,7 +225,8 @@ impl Reception {
             direction: Direction::Inbound,
             max_ring: INBOUND_RING,
         };
-        match room::open(config, Arc::clone(&call) as Arc<dyn crate::control::SipControl>).await {
+        let control = Arc::clone(&call) as Arc<dyn crate::control::SipControl>;
+        match room::open(config, control, &self.rooms).await {
             Ok(leg) => {
                 let incoming = IncomingCall { from, to, leg: Box::new(leg) };
                 if self.calls.try_send(incoming).is_err() {

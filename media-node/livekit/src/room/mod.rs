@@ -16,6 +16,7 @@ mod leg;
 mod peer;
 mod progress;
 mod recovery;
+mod rooms;
 mod shared;
 mod signalling;
 mod socket;
@@ -36,6 +37,7 @@ use task::Task;
 use tokio::sync::mpsc;
 
 pub use leg::RoomLeg;
+pub use rooms::Rooms;
 
 /// What a leg in a room needs to know.
 #[derive(Clone)]
@@ -65,12 +67,16 @@ pub enum OpenError {
     Socket(#[from] std::io::Error),
 }
 
-/// Enters the room; an outbound call is placed at once. The leg frees the room when it has ended
-/// or is dropped.
+/// Enters the room; an outbound call is placed at once. The leg frees the room when it has ended,
+/// is dropped, or `rooms` close.
 ///
 /// # Errors
 /// If the room cannot be entered; it is left as it was.
-pub async fn open(config: RoomLegConfig, control: Arc<dyn SipControl>) -> Result<RoomLeg, OpenError> {
+pub async fn open(
+    config: RoomLegConfig,
+    control: Arc<dyn SipControl>,
+    rooms: &Rooms,
+) -> Result<RoomLeg, OpenError> {
     let voice = shared::new_voice();
     let Entry { signalling, join, peer, sockets } = enter(&config.url, &config.token).await?;
     let now = Instant::now();
@@ -87,9 +93,11 @@ pub async fn open(config: RoomLegConfig, control: Arc<dyn SipControl>) -> Result
         signalling,
         commands,
         events,
+        rooms: rooms.clone(),
         dropped: false,
+        cut: false,
     };
-    tokio::spawn(task.run(place));
+    rooms.spawn(task.run(place));
     Ok(RoomLeg { room, control, shared, voice, commands: commands_in, events: events_out, ended: false })
 }
 

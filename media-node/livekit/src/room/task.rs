@@ -1,12 +1,12 @@
 //! The task of one leg: performs what the machine asks for, and feeds it what happens.
 
-use super::RoomLegConfig;
 use super::core::Request;
 use super::entry::{Entry, enter};
 use super::peer::Target;
 use super::recovery::Refusal;
 use super::shared::Shared;
 use super::signalling::{Incoming, Signalling};
+use super::{RoomLegConfig, Rooms};
 use crate::control::{PlaceError, SipControl};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,8 +48,11 @@ pub(super) struct Task {
     pub(super) signalling: Signalling,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) events: mpsc::UnboundedSender<LegEvent>,
+    pub(super) rooms: Rooms,
     /// The leg is gone: no more commands come.
     pub(super) dropped: bool,
+    /// The node stops, and we have heard of it.
+    pub(super) cut: bool,
 }
 
 impl Task {
@@ -135,6 +138,10 @@ impl Task {
             command = self.commands.recv(), if !self.dropped => {
                 self.dropped = command.is_none();
                 self.command(command.unwrap_or(Command::HangUp));
+            }
+            () = self.rooms.closing(), if !self.cut => {
+                self.cut = true;
+                self.command(Command::HangUp);
             }
             Some(done) = jobs.join_next() => self.done(done),
             incoming = self.signalling.next() => {

@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_call_whose_livekit_sip_dies_ends_and_the_next_one_works,
         a_call_whose_livekit_server_dies_ends_and_the_next_one_works,
         a_person_whose_agent_is_gone_is_hung_up_on,
+        a_node_that_stops_hangs_up_on_everybody_before_it_is_gone,
     ]
 }
 
@@ -102,4 +103,24 @@ async fn a_person_whose_agent_is_gone_is_hung_up_on(world: Arc<World>) {
     person.answer().await;
     person.stays(Duration::from_secs(5)).await;
     assert_eq!(person.end_within(NOTICED).await.0, LegEnd::RemoteHangup, "nobody is left with nobody");
+}
+
+/// Callers and called alike hear the end at once.
+async fn a_node_that_stops_hangs_up_on_everybody_before_it_is_gone(_: Arc<World>) {
+    let world = World::start().await;
+    let phone = phone().await;
+    let mut agent = world.dial(request(phone.local_addr(), &fresh_number())).await;
+    let mut person = rings(&phone).await;
+    person.answer().await;
+    agent.until(&LegEvent::Answered).await;
+    let number = fresh_number();
+    let mut calls = world.expect(&number);
+    let mut caller = world.call_in(&number).await;
+    let mut ringing = Party::new(timeout(NOTICED, calls.recv()).await.expect("it comes in").unwrap().leg);
+    world.telephony.close().await;
+    let ends = async { tokio::join!(agent.end(), person.end(), ringing.end(), caller.end()) };
+    let (agent, person, ringing, caller) = ends.await;
+    assert_eq!((agent.0, person.0), (LegEnd::LocalHangup, LegEnd::RemoteHangup));
+    assert_eq!((ringing.0, caller.0), (LegEnd::LocalHangup, LegEnd::Busy));
+    assert!(world.telephony.dial(request(phone.local_addr(), &fresh_number())).await.is_err());
 }

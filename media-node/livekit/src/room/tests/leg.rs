@@ -3,7 +3,7 @@
 use super::server::{Server, until};
 use crate::control::{PlaceError, SipControl};
 use crate::room::audio::{Encoder, FRAME};
-use crate::room::{OpenError, RoomLeg, RoomLegConfig, open};
+use crate::room::{OpenError, RoomLeg, RoomLegConfig, Rooms, open};
 use async_trait::async_trait;
 use livekit_protocol::DisconnectReason;
 use livekit_protocol::data_packet::Value;
@@ -60,7 +60,9 @@ impl SipControl for Control {
         Err(TransferError { sip_status: Some(603) })
     }
 
+    /// As an API does, it takes a while.
     async fn close(&self) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
         self.note("close");
     }
 }
@@ -68,6 +70,7 @@ impl SipControl for Control {
 /// A leg that is served every 20 ms, as a session does it.
 struct Agent {
     leg: RoomLeg,
+    rooms: Rooms,
     control: Arc<Control>,
     heard: usize,
 }
@@ -86,8 +89,9 @@ fn config(server: &Server, direction: Direction) -> RoomLegConfig {
 impl Agent {
     async fn enter(server: &Server, direction: Direction) -> Self {
         let control = Arc::<Control>::default();
-        let leg = open(config(server, direction), Arc::clone(&control) as _).await.unwrap();
-        Self { leg, control, heard: 0 }
+        let rooms = Rooms::default();
+        let leg = open(config(server, direction), Arc::clone(&control) as _, &rooms).await.unwrap();
+        Self { leg, rooms, control, heard: 0 }
     }
 
     /// A call in which both sides talk.
@@ -217,6 +221,25 @@ async fn a_dropped_leg_frees_the_room() {
 }
 
 #[tokio::test]
+async fn a_node_that_stops_hangs_up_and_waits_until_its_rooms_are_free() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    agent.rooms.close().await;
+    assert!(agent.control.log().ends_with(&["remove", "close"]), "{:?}", agent.control.log());
+    assert_eq!(agent.ends().await, (LegEnd::LocalHangup, None));
+}
+
+#[tokio::test]
+async fn a_node_that_stops_waits_for_the_rooms_of_calls_that_have_just_ended() {
+    let server = Server::start(None).await;
+    let mut agent = Agent::talking(&server).await;
+    server.status("hangup");
+    assert_eq!(agent.ends().await, (LegEnd::RemoteHangup, None));
+    agent.rooms.close().await;
+    assert!(agent.control.log().ends_with(&["remove", "close"]), "{:?}", agent.control.log());
+}
+
+#[tokio::test]
 async fn keys_go_both_ways_and_a_refused_transfer_leaves_the_call() {
     let server = Server::start(None).await;
     let mut agent = Agent::talking(&server).await;
@@ -338,7 +361,7 @@ async fn a_server_that_is_not_there_is_an_error_at_once() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for url in [format!("ws://{free}"), "ws://".to_owned(), "ws://no-such-host.invalid:1".to_owned()] {
         let config = RoomLegConfig { url: url.clone(), ..config(&server, Direction::Outbound) };
-        let error = open(config, Arc::<Control>::default()).await.err().expect(&url);
+        let error = open(config, Arc::<Control>::default(), &Rooms::default()).await.err().expect(&url);
         assert!(matches!(error, OpenError::Signalling(_) | OpenError::Socket(_)), "{url}: {error}");
     }
 }
