@@ -17,20 +17,31 @@ pub const STATEMENTS: &[Statement] = &[
     TALLY,
 ];
 
-/// Whether the database answers.
-pub const ANSWER: Statement = Statement { name: "janitor.answer", sql: "select 1 as answer" };
+/// What time it is, if leases can be renewed now: it waits for whatever a renewal waits for, a
+/// lock on the table as well as the disk that commits are written to.
+pub const ANSWER: Statement = Statement {
+    name: "janitor.answer",
+    sql: "
+with locked as (
+    update calls set lease_until = lease_until where false
+)
+select (extract(epoch from now()) * 1000000)::bigint as now_us,
+       pg_logical_emit_message(true, 'talkif', '')::text as committed",
+};
 
 /// Claimed calls whose node died before the INVITE: the same attempt is queued again. The token
 /// grows, so that the node, should it only have been slow, no longer dials.
 ///
-/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone.
+/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone, `$3` as of when
+/// leases are judged.
 pub const REQUEUE: Statement = Statement {
     name: "janitor.requeue",
     sql: "
 with orphaned as (
     select id from calls
     where status = 'initiated' and dialed_at is null and direction = 'outbound'
-      and lease_until < now() - $1::bigint * interval '1 millisecond' and id <> all($2::text[]::uuid[])
+      and lease_until < least(now(), to_timestamp($3::bigint / 1000000.0)) - $1::bigint * interval '1 millisecond'
+      and id <> all($2::text[]::uuid[])
     order by lease_until limit 100
     for update skip locked
 ), requeued as (
@@ -48,8 +59,8 @@ select account_id::text, id::text from requeued",
 /// Calls whose node died after the INVITE may have gone out, or in mid-call: the janitor takes
 /// the lease, to end them.
 ///
-/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone, `$3` the asker,
-/// `$4` lease in ms.
+/// `$1` grace in ms, `$2` the calls that the asker runs, which are left alone, `$3` as of when
+/// leases are judged, `$4` the asker, `$5` lease in ms.
 pub const TAKE_ORPHANS: Statement = Statement {
     name: "janitor.take_orphans",
     sql: "
@@ -57,12 +68,13 @@ with orphaned as (
     select id from calls
     where status in ('initiated', 'ringing', 'in_progress')
       and not (status = 'initiated' and dialed_at is null and direction = 'outbound')
-      and lease_until < now() - $1::bigint * interval '1 millisecond' and id <> all($2::text[]::uuid[])
+      and lease_until < least(now(), to_timestamp($3::bigint / 1000000.0)) - $1::bigint * interval '1 millisecond'
+      and id <> all($2::text[]::uuid[])
     order by lease_until limit 100
     for update skip locked
 )
-update calls set lease_owner = $3::text, lease_token = lease_token + 1,
-                 lease_until = now() + $4::bigint * interval '1 millisecond'
+update calls set lease_owner = $4::text, lease_token = lease_token + 1,
+                 lease_until = now() + $5::bigint * interval '1 millisecond'
 from orphaned where calls.id = orphaned.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };

@@ -20,16 +20,23 @@ returning (extract(epoch from now()) * 1000000)::bigint as now_us",
 };
 
 /// Renews the leases of all calls a node runs. Calls that do not come back are lost to it; a
-/// call that was given back has no lease to renew.
+/// call that was given back has no lease to renew. The rows are locked first, in order, so that a
+/// renewal that had to wait counts from when it got through.
 ///
 /// `$1` lease in ms, `$2` calls, `$3` their tokens, in the same order.
 pub const RENEW: Statement = Statement {
     name: "nodes.renew_leases",
     sql: "
-update calls set lease_until = now() + $1::bigint * interval '1 millisecond'
-from (select unnest($2::text[])::uuid as id, unnest($3::text[])::bigint as token) mine
-where calls.id = mine.id and calls.lease_token = mine.token and calls.ended_at is null
-  and calls.lease_until is not null
+with mine as (
+    select c.id from calls c
+    join (select unnest($2::text[])::uuid as id, unnest($3::text[])::bigint as token) held
+      on c.id = held.id and c.lease_token = held.token
+    where c.ended_at is null and c.lease_until is not null
+    order by c.id
+    for no key update of c
+)
+update calls set lease_until = clock_timestamp() + $1::bigint * interval '1 millisecond'
+from mine where calls.id = mine.id
 returning calls.id::text",
 };
 

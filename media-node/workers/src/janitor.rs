@@ -3,10 +3,11 @@
 //!
 //! To add a duty: a statement in `talkif_store::janitor` and a line in [`Janitor::round`].
 
+use crate::calm::{self, AsOf};
 use crate::context::CallContext;
 use crate::journal::{End, Journal, JournalSetup};
 use crate::recordings::Recordings;
-use crate::running::{LEASE_MS, RENEWAL, Running};
+use crate::running::{LEASE_MS, Running};
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,6 @@ use talkif_store::{DbError, Param, Row, Statement, janitor};
 
 /// How often the janitor walks.
 const ROUND: Duration = Duration::from_secs(5);
-/// Every node that lives has renewed its leases by then.
-const SETTLING: Duration = RENEWAL.saturating_mul(2);
 /// How often the object store is searched for what no call knows.
 const SEARCH: Duration = Duration::from_secs(3_600);
 /// Beyond the end of a lease, before a call counts as orphaned.
@@ -40,10 +39,15 @@ pub(crate) struct Janitor {
 impl Janitor {
     /// Walks until shut down.
     pub(crate) async fn run(self, shutdown: Shutdown) {
+        let (sender, as_of) = tokio::sync::watch::channel(None);
+        let walks = async {
+            let watch = calm::watch(Arc::clone(&self.journal.db), sender);
+            tokio::join!(watch, self.judge_when_calm(as_of), self.tidy_up());
+        };
         let rounds = async {
             tokio::select! {
                 () = shutdown.asked() => {}
-                () = self.walk(&shutdown) => {}
+                () = walks => {}
             }
         };
         let searches = shutdown.every(SEARCH, || async {
@@ -54,44 +58,38 @@ impl Janitor {
         tokio::join!(rounds, searches);
     }
 
-    /// After an outage of the database all leases look expired. So whenever the janitor cannot
-    /// say that there was none, it first leaves the nodes the time to renew theirs: when it
-    /// starts, and from the database's first answer after it gave none.
-    async fn walk(&self, shutdown: &Shutdown) {
-        while !shutdown.is_asked() {
-            while let Err(error) = self.journal.db.query(&janitor::ANSWER, Vec::new()).await {
-                tracing::debug!(%error, "the janitor waits for the database");
-                tokio::time::sleep(RENEWAL / 4).await;
-            }
-            tokio::time::sleep(SETTLING).await;
-            if let Err(error) = self.rounds(shutdown).await {
-                tracing::warn!(%error, "the janitor was interrupted");
-            }
-        }
-    }
-
-    /// Rounds until one fails.
-    async fn rounds(&self, shutdown: &Shutdown) -> Result<(), DbError> {
-        while !shutdown.is_asked() {
-            self.round().await?;
+    async fn judge_when_calm(&self, mut as_of: AsOf) {
+        while let Ok(Some(as_of_us)) = as_of.wait_for(Option::is_some).await.map(|told| *told) {
+            interrupted(self.judge(as_of_us).await);
             tokio::time::sleep(ROUND).await;
         }
-        Ok(())
     }
 
-    pub(crate) async fn round(&self) -> Result<(), DbError> {
-        self.requeue(ORPHAN_GRACE_MS).await?;
-        self.end_orphans(ORPHAN_GRACE_MS).await?;
-        self.end_stuck().await?;
-        self.delete_recordings().await?;
-        self.journal.db.query(&janitor::GIVE_UP_DISABLED, Vec::new()).await?;
-        self.journal.db.query(&janitor::FORGET, Vec::new()).await?;
-        self.journal.db.query(&janitor::TALLY, Vec::new()).await.map(|_| ())
+    async fn tidy_up(&self) {
+        loop {
+            interrupted(self.tidy().await);
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    /// Calls that nobody holds, as of a moment at which every node that lives held its own.
+    pub(crate) async fn judge(&self, as_of_us: i64) -> Result<(), DbError> {
+        passed("queueing again", self.requeue(as_of_us).await)?;
+        passed("ending orphans", self.end_orphans(as_of_us).await)?;
+        passed("ending what is stuck", self.end_stuck().await)
+    }
+
+    pub(crate) async fn tidy(&self) -> Result<(), DbError> {
+        passed("deleting recordings", self.delete_recordings().await)?;
+        let db = &self.journal.db;
+        passed("giving up deliveries", db.query(&janitor::GIVE_UP_DISABLED, Vec::new()).await.map(drop))?;
+        passed("forgetting", db.query(&janitor::FORGET, Vec::new()).await.map(drop))?;
+        passed("adding up", db.query(&janitor::TALLY, Vec::new()).await.map(drop))
     }
 
     /// Claimed but never dialled: the same attempt again.
-    pub(crate) async fn requeue(&self, grace_ms: i64) -> Result<(), DbError> {
-        let params = vec![grace_ms.into(), self.running.ids().into()];
+    async fn requeue(&self, as_of_us: i64) -> Result<(), DbError> {
+        let params = vec![ORPHAN_GRACE_MS.into(), self.running.ids().into(), as_of_us.into()];
         for row in self.journal.db.query(&janitor::REQUEUE, params).await? {
             tracing::info!(call = %call_id(&row)?, "queued again: its node died before dialling");
         }
@@ -99,11 +97,11 @@ impl Janitor {
     }
 
     /// Dialled or in mid-call: over, as crashed; the flow's policy decides about another try.
-    pub(crate) async fn end_orphans(&self, grace_ms: i64) -> Result<(), DbError> {
+    async fn end_orphans(&self, as_of_us: i64) -> Result<(), DbError> {
         let now_us = self.journal.clock.now_us();
         let crashed = || End::plain(CallStatus::Failed, EndReason::AgentCrashed, now_us).because("node_lost");
-        let params =
-            vec![grace_ms.into(), self.running.ids().into(), self.owner.as_str().into(), LEASE_MS.into()];
+        let mut params = vec![ORPHAN_GRACE_MS.into(), self.running.ids().into(), as_of_us.into()];
+        params.extend([self.owner.as_str().into(), LEASE_MS.into()]);
         self.take_and_end(&janitor::TAKE_ORPHANS, params, crashed).await
     }
 
@@ -121,13 +119,18 @@ impl Janitor {
         end: impl Fn() -> End,
     ) -> Result<(), DbError> {
         for row in self.journal.db.query(statement, params).await? {
-            let (account_id, call_id) = (AccountId::from_uuid(row.uuid("account_id")?), call_id(&row)?);
-            let token = row.int("lease_token")?;
-            if let Some(call) = CallContext::read(&*self.journal.db, account_id, call_id, token).await? {
-                let end = end();
-                tracing::info!(call = %call_id, reason = %end.ending.end_reason, "ended for another node");
-                Journal::new(self.journal.clone(), call).end(end).await?;
-            }
+            passed("ending a call", self.end_taken(&row, end()).await)?;
+        }
+        Ok(())
+    }
+
+    async fn end_taken(&self, row: &Row, end: End) -> Result<(), DbError> {
+        let (account_id, call_id) = (AccountId::from_uuid(row.uuid("account_id")?), call_id(row)?);
+        let token = row.int("lease_token")?;
+        if let Some(call) = CallContext::read(&*self.journal.db, account_id, call_id, token).await? {
+            tracing::info!(call = %call_id, reason = %end.ending.end_reason, "ended for another node");
+            let ended = Journal::new(self.journal.clone(), call).end(end).await;
+            ended.inspect_err(|_| tracing::error!(call = %call_id, "a call cannot be ended"))?;
         }
         Ok(())
     }
@@ -164,6 +167,24 @@ impl Janitor {
             }
         }
         Ok(())
+    }
+}
+
+/// What one row or one duty cannot do is logged and keeps no others. A database that is away
+/// keeps them all.
+fn passed(what: &str, result: Result<(), DbError>) -> Result<(), DbError> {
+    match result {
+        Err(DbError::Unavailable(_)) | Ok(()) => result,
+        Err(error) => {
+            tracing::error!(%error, what, "the janitor goes on without");
+            Ok(())
+        }
+    }
+}
+
+fn interrupted(result: Result<(), DbError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the janitor was interrupted");
     }
 }
 

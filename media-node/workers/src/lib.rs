@@ -6,7 +6,8 @@
 //! - `dialer` takes queued calls, asks the gate and dials; `inbound` takes calls that come in;
 //! - `runner` holds a call: the session ([`CallRunner`], brought by the node) and its `journal`,
 //!   which makes durable what the session reports;
-//! - `running` keeps the leases of the node's calls; `janitor` ends the calls of dead nodes;
+//! - `running` keeps the leases of the node's calls; `janitor` ends the calls of dead nodes, when
+//!   `calm` says that it can tell;
 //! - `courier` carries webhooks, `artifacts` serves signed addresses, `live` feeds viewers,
 //!   `otlp` exports traces.
 //!
@@ -17,6 +18,7 @@
 //! To add a worker: a module with its loop, and a line in `workers`.
 
 mod artifacts;
+mod calm;
 mod clock;
 mod context;
 mod courier;

@@ -291,17 +291,20 @@ impl Workers {
     }
 }
 
-/// Renews the leases of all calls until aborted.
+/// Renews the leases of all calls until aborted. What failed is tried again soon: after an outage
+/// the janitors give everybody no more than two renewals' time.
 async fn renew(running: Running, db: Arc<dyn Db>) {
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(pause).await;
+        pause = RENEWAL / 4;
         // An answer that takes longer is worth less than asking again.
         match tokio::time::timeout(RENEWAL, running.renew(&*db)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => pause = RENEWAL,
             Ok(Err(error)) => tracing::warn!(%error, "leases cannot be renewed now"),
             Err(_) => tracing::warn!("leases cannot be renewed in time"),
         }
     }
+    let mut pause = RENEWAL;
 }
 
 /// Says every few seconds that the node is alive, and is told the time.

@@ -1,16 +1,9 @@
 use super::support::*;
-use super::unsteady::AwayUntil;
-use crate::clock::RegionClock;
 use crate::context::CallContext;
-use crate::janitor::Janitor;
-use crate::journal::{ArtifactLinks, Journal, JournalEnd, JournalSetup};
-use crate::live::Live;
-use crate::running::{LEASE, RENEWAL, Running};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use talkif_model::{CallStatus, Region};
+use crate::journal::{Journal, JournalEnd};
+use std::sync::Arc;
+use talkif_model::CallStatus;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 const EXPIRED: &str = "lease_owner = 'dead', lease_token = 1, lease_until = now() - interval '1 minute'";
 
@@ -178,32 +171,40 @@ async fn a_dead_node_of_an_inbound_call_ends_it_without_calling_back() {
     assert_eq!(world.count("from calls").await, 1);
 }
 
-/// However long the database was away: the nodes renew what they run before it is judged.
-#[tokio::test(start_paused = true)]
-async fn after_an_outage_nobodys_calls_are_taken_before_everybody_had_the_time_to_renew() {
-    for away_ms in (0..40_000).step_by(1_700) {
-        let back = Instant::now() + Duration::from_millis(away_ms);
-        let db = Arc::new(AwayUntil { back, answered: Mutex::default() });
-        let client = redis::Client::open("redis://127.0.0.1:9").unwrap();
-        let (live, _feed) = Live::new(client, "nobody:listens".into());
-        let journal = JournalSetup {
-            db: Arc::clone(&db) as _,
-            clock: RegionClock::default(),
-            region: Region::EuWest,
-            links: ArtifactLinks { base: "http://artifacts.test".into(), key: vec![1; 32].into() },
-            live,
-            exporter: None,
-            courier: Arc::default(),
-        };
-        let recordings = Arc::new(Store::default());
-        let janitor = Janitor { journal, recordings, owner: "janitor".into(), running: Running::default() };
-        let walk = tokio::spawn(janitor.run(never()));
-        tokio::time::sleep(Duration::from_millis(away_ms) + LEASE).await;
-        walk.abort();
+#[tokio::test]
+async fn leases_are_judged_as_of_the_last_calm_and_not_of_now() {
+    let world = World::new().await;
+    let (_, called) = world.lead("+12025550111").await;
+    let (_, claimed) = world.lead("+12025550112").await;
+    world.sql(&format!("update calls set status = 'initiated', {EXPIRED}")).await;
+    world.sql(&format!("update calls set dialed_at = now() where id = '{}'", called.uuid())).await;
+    let janitor = world.janitor(&Arc::default());
+    let now_us: i64 =
+        world.text("(extract(epoch from now()) * 1000000)::bigint").await.unwrap().parse().unwrap();
+    janitor.judge(now_us - 62_000_000).await.unwrap();
+    assert_eq!(world.count("from calls where status = 'initiated'").await, 2);
+    janitor.judge(now_us).await.unwrap();
+    assert_eq!(world.call(called, "status").await.as_deref(), Some("failed"));
+    assert_eq!(world.call(claimed, "status").await.as_deref(), Some("queued"));
+}
 
-        let answered = db.answered.lock().unwrap();
-        let taken = answered.iter().find(|(_, name)| *name == "janitor.take_orphans");
-        let (at, _) = taken.expect("orphans are looked for in the end");
-        assert!(*at >= back + RENEWAL * 2, "{away_ms}: {:?} after it came back", *at - back);
-    }
+#[tokio::test]
+async fn an_orphan_that_cannot_be_ended_keeps_no_other_from_its_end() {
+    let world = World::new().await;
+    let (_, first) = world.lead("+12025550111").await;
+    let (_, second) = world.lead("+12025550112").await;
+    world.sql(&format!("update calls set status = 'in_progress', dialed_at = now(), {EXPIRED}")).await;
+    world
+        .sql(&format!(
+            "update calls set lease_until = lease_until - interval '1 hour' where id = '{}'",
+            first.uuid()
+        ))
+        .await;
+    world
+        .sql("create function refuse() returns trigger language plpgsql as 'begin raise exception ''no''; end'")
+        .await;
+    world.sql(&format!("create trigger refuse before update on calls for each row when (new.ended_at is not null and new.id = '{}') execute function refuse()", first.uuid())).await;
+    world.janitor(&Arc::default()).round().await.unwrap();
+    assert_eq!(world.call(first, "status").await.as_deref(), Some("in_progress"));
+    assert_eq!(world.call(second, "end_reason").await.as_deref(), Some("agent_crashed"));
 }

@@ -13,6 +13,7 @@ mod inbound;
 mod janitor;
 mod journal;
 mod money;
+mod outages;
 mod stand_ins;
 mod stream;
 mod support;

@@ -21,7 +21,7 @@ use talkif_model::flow::{CallPolicy, FlowGraph, FlowMatch, RetryPolicy, VoiceSet
 use talkif_model::{AccountId, CallId, LeadId, Region};
 use talkif_rules::secret::{self, SealingKey};
 use talkif_session::job::Report;
-use talkif_store::{Db, Param, Statement};
+use talkif_store::{Db, DbError, Param, Statement};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -177,6 +177,14 @@ impl World {
             exporter: None,
             wake: Arc::new(Notify::new()),
         }
+    }
+}
+
+impl Janitor {
+    /// All that a janitor does every few seconds, as if there were calm.
+    pub(super) async fn round(&self) -> Result<(), DbError> {
+        self.judge(fresh::now_us() + 3_600_000_000).await?;
+        self.tidy().await
     }
 }
 

@@ -94,21 +94,3 @@ impl Db for Pausing {
         rows
     }
 }
-
-/// Away until a moment of the test's clock, then empty; notes when it answered what.
-pub(super) struct AwayUntil {
-    pub(super) back: tokio::time::Instant,
-    pub(super) answered: Mutex<Vec<(tokio::time::Instant, &'static str)>>,
-}
-
-#[async_trait]
-impl Db for AwayUntil {
-    async fn query(&self, statement: &Statement, _: Vec<Param>) -> Result<Vec<Row>, DbError> {
-        let now = tokio::time::Instant::now();
-        if now < self.back {
-            return Err(DbError::Unavailable("away".into()));
-        }
-        self.answered.lock().unwrap().push((now, statement.name));
-        Ok(Vec::new())
-    }
-}
