@@ -9,10 +9,13 @@ use std::time::Duration;
 use talkif_model::{AccountId, CallId};
 use talkif_store::{Db, DbError, Row, journal};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests under way; what comes beyond, while a collector hangs, is not exported.
+/// Requests under way, and so the calls whose spans are in memory.
 const CONCURRENCY: usize = 64;
+/// Calls under way or waiting; what comes beyond, while a collector hangs, is not exported.
+const WAITING: usize = 1_024;
 
 /// A span as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,7 @@ pub(crate) struct Exporter {
     address: Arc<str>,
     region: Arc<str>,
     free: Arc<Semaphore>,
+    calls: TaskTracker,
 }
 
 impl Exporter {
@@ -61,11 +65,21 @@ impl Exporter {
             address: address.into(),
             region: region.into(),
             free: Arc::new(Semaphore::new(CONCURRENCY)),
+            calls: TaskTracker::new(),
         })
     }
 
-    /// Exports all spans of a call that has ended.
-    pub(crate) async fn export_call(&self, db: &dyn Db, account_id: AccountId, call_id: CallId) {
+    /// Exports all spans of a call that has ended, by and by: who ended it does not wait.
+    pub(crate) fn export_call(&self, db: &Arc<dyn Db>, account_id: AccountId, call_id: CallId) {
+        if self.calls.len() >= WAITING {
+            return too_slow();
+        }
+        let (exporter, db) = (self.clone(), Arc::clone(db));
+        self.calls.spawn(async move { exporter.read_and_send(&*db, account_id, call_id).await });
+    }
+
+    async fn read_and_send(&self, db: &dyn Db, account_id: AccountId, call_id: CallId) {
+        let Ok(_free) = self.free.acquire().await else { return };
         let params = vec![account_id.sql().into(), call_id.sql().into()];
         let spans = match db.query(&journal::SPANS, params).await {
             Ok(rows) => rows.iter().map(FinishedSpan::from_row).collect::<Result<Vec<_>, _>>(),
@@ -79,22 +93,34 @@ impl Exporter {
 
     /// Exports spans, of whatever calls.
     pub(crate) async fn export_all(&self, spans: &[FinishedSpan]) {
-        self.send(spans).await;
+        match self.free.try_acquire() {
+            Ok(_free) => self.send(spans).await,
+            Err(_) => too_slow(),
+        }
+    }
+
+    /// Lets what is under way go out, for at most `patience`.
+    pub(crate) async fn finish(&self, patience: Duration) {
+        self.calls.close();
+        if tokio::time::timeout(patience, self.calls.wait()).await.is_err() {
+            too_slow();
+        }
     }
 
     async fn send(&self, spans: &[FinishedSpan]) {
         if spans.is_empty() {
             return;
         }
-        let Ok(_free) = self.free.try_acquire() else {
-            return tracing::warn!("spans were not exported: the collector is too slow");
-        };
         let request = self.client.post(&*self.address).json(&body(spans, &self.region));
         match request.send().await.and_then(reqwest::Response::error_for_status) {
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error.without_url(), "spans were not exported"),
         }
     }
+}
+
+fn too_slow() {
+    tracing::warn!("spans were not exported: the collector is too slow");
 }
 
 fn body(spans: &[FinishedSpan], region: &str) -> Value {

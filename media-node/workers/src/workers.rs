@@ -26,6 +26,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
+/// How long a node that stops waits for the collector of its traces.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
 /// How a node is set up.
 pub struct WorkersConfig {
     /// The node's region.
@@ -97,6 +100,7 @@ pub struct Workers {
     artifacts_address: SocketAddr,
     running: Running,
     db: Arc<dyn Db>,
+    exporter: Option<Exporter>,
     node_id: String,
 }
 
@@ -128,6 +132,7 @@ impl Workers {
             artifacts_address: listener.local_addr()?,
             running: Running::default(),
             db: Arc::clone(&ports.db),
+            exporter: None,
             node_id: config.node_id.clone(),
         };
         workers.spawn_all(config, ports, listener, routes)?;
@@ -145,6 +150,7 @@ impl Workers {
         let region = config.region.as_str();
         let exporter =
             config.otlp_endpoint.as_deref().map(|endpoint| Exporter::new(endpoint, region)).transpose()?;
+        self.exporter.clone_from(&exporter);
         let (live, feed) = Live::new(redis.clone(), format!("talkif:{region}:events"));
         let journal = JournalSetup {
             db: Arc::clone(&ports.db),
@@ -285,6 +291,9 @@ impl Workers {
         }
         self.last_orders.ask();
         self.background.shutdown().await;
+        if let Some(exporter) = &self.exporter {
+            exporter.finish(LAST_SPANS).await;
+        }
         if let Err(error) = self.db.query(&nodes::FORGET, vec![self.node_id.into()]).await {
             tracing::debug!(%error, "the node's record stays until it is forgotten");
         }
@@ -294,6 +303,7 @@ impl Workers {
 /// Renews the leases of all calls until aborted. What failed is tried again soon: after an outage
 /// the janitors give everybody no more than two renewals' time.
 async fn renew(running: Running, db: Arc<dyn Db>) {
+    let mut pause = RENEWAL;
     loop {
         tokio::time::sleep(pause).await;
         pause = RENEWAL / 4;
@@ -304,7 +314,6 @@ async fn renew(running: Running, db: Arc<dyn Db>) {
             Err(_) => tracing::warn!("leases cannot be renewed in time"),
         }
     }
-    let mut pause = RENEWAL;
 }
 
 /// Says every few seconds that the node is alive, and is told the time.

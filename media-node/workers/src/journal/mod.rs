@@ -122,7 +122,7 @@ impl Journal {
             match self.write(step, &mut inbox, &mut buffer).await {
                 Progress::Goes => {}
                 Progress::Ends(end) => {
-                    self.close(&buffer).await;
+                    self.close(&buffer);
                     return end;
                 }
             }
@@ -135,7 +135,7 @@ impl Journal {
         let written = self.fenced(&journal::FINISH, vec![to_json(&finish)]).await;
         match written {
             Ok(()) => {
-                self.close(&Buffer::default()).await;
+                self.close(&Buffer::default());
                 Ok(true)
             }
             Err(Unwritten::LeaseLost) => Ok(false),
@@ -324,13 +324,13 @@ impl Journal {
         }
     }
 
-    async fn close(&self, buffer: &Buffer) {
+    fn close(&self, buffer: &Buffer) {
         if buffer.refused() > 0 {
             tracing::warn!(call = %self.call.call_id, refused = buffer.refused(), "the journal has gaps");
         }
         self.setup.courier.notify_one();
         if let Some(exporter) = &self.setup.exporter {
-            exporter.export_call(&*self.setup.db, self.call.account_id, self.call.call_id).await;
+            exporter.export_call(&self.setup.db, self.call.account_id, self.call.call_id);
         }
     }
 }

@@ -17,5 +17,6 @@ mod outages;
 mod stand_ins;
 mod stream;
 mod support;
+mod traces;
 mod unsteady;
 mod workers;
