@@ -10,7 +10,6 @@ pub const STATEMENTS: &[Statement] = &[
     TAKE_STUCK,
     EXPIRED_RECORDINGS,
     RECORDING_DELETED,
-    RECORDING_KEPT,
     UNKNOWN_RECORDINGS,
     GIVE_UP_DISABLED,
     FORGET,
@@ -103,15 +102,22 @@ from stuck where calls.id = stuck.id
 returning calls.account_id::text, calls.id::text, calls.lease_token",
 };
 
-/// Recordings whose time is over, without those that could not be deleted within the last hour:
-/// a hundred of them must not keep all others from being deleted.
+/// Takes a hundred recordings whose time is over, to delete them. Each counts as not deleted until
+/// it is, and comes back in an hour: so nodes share them, and those that cannot be deleted do not
+/// keep all others.
 pub const EXPIRED_RECORDINGS: Statement = Statement {
     name: "janitor.expired_recordings",
     sql: "
-select account_id::text, call_id::text, path from recordings
-where expires_at < now() and deleted_at is null
-  and (deletion_failed_at is null or deletion_failed_at < now() - interval '1 hour')
-order by expires_at limit 100",
+with due as (
+    select call_id from recordings
+    where expires_at < now() and deleted_at is null
+      and (deletion_failed_at is null or deletion_failed_at < now() - interval '1 hour')
+    order by expires_at limit 100
+    for update skip locked
+)
+update recordings set deletion_failed_at = now()
+from due where recordings.call_id = due.call_id
+returning recordings.account_id::text, recordings.call_id::text, recordings.path",
 };
 
 /// The recording is gone from the object store.
@@ -122,17 +128,6 @@ pub const RECORDING_DELETED: Statement = Statement {
     sql: "
 update recordings set deleted_at = now()
 where account_id = $1::text::uuid and call_id = $2::text::uuid and deleted_at is null
-returning call_id::text",
-};
-
-/// The recording could not be deleted now.
-///
-/// `$1` account, `$2` call.
-pub const RECORDING_KEPT: Statement = Statement {
-    name: "janitor.recording_kept",
-    sql: "
-update recordings set deletion_failed_at = now()
-where account_id = $1::text::uuid and call_id = $2::text::uuid
 returning call_id::text",
 };
 
@@ -147,7 +142,7 @@ where not exists (select from recordings r where r.path = f.path and r.deleted_a
 };
 
 /// Deliveries to endpoints that have been disabled for three days are dead. Until then they wait:
-/// an endpoint that is enabled again gets them.
+/// an endpoint that is enabled again gets them. A thousand at a time; says how many.
 pub const GIVE_UP_DISABLED: Statement = Statement {
     name: "janitor.give_up_disabled",
     sql: "
@@ -157,15 +152,19 @@ with late as (
     where e.disabled_at < now() - interval '72 hours'
     limit 1000
     for update of w skip locked
+), dead as (
+    update webhook_deliveries w set state = 'dead', finished_at = now(),
+                                    last_error = 'the endpoint is disabled',
+                                    lease_owner = null, lease_until = null
+    from late where w.id = late.id
+    returning 1
 )
-update webhook_deliveries w set state = 'dead', finished_at = now(), last_error = 'the endpoint is disabled',
-                                lease_owner = null, lease_until = null
-from late where w.id = late.id
-returning w.id::text",
+select count(*) as changes from dead",
 };
 
 /// What nobody will ask for again: idempotency keys of yesterday, deliveries that ended a month
-/// ago, nodes that have been silent for a day; a thousand at a time.
+/// ago, nodes that have been silent for a day; a thousand at a time. Says how many, at most of one
+/// kind.
 pub const FORGET: Statement = Statement {
     name: "janitor.forget",
     sql: "
@@ -173,12 +172,16 @@ with keys as (
     delete from idempotency_keys where ctid = any(array(
         select ctid from idempotency_keys where created_at < now() - interval '24 hours'
         order by created_at limit 1000 for update skip locked))
+    returning 1
 ), deliveries as (
     delete from webhook_deliveries where id = any(array(
         select id from webhook_deliveries where finished_at < now() - interval '30 days'
         order by finished_at limit 1000 for update skip locked))
+    returning 1
+), silent as (
+    delete from nodes where heartbeat_at < now() - interval '1 day'
 )
-delete from nodes where heartbeat_at < now() - interval '1 day'",
+select greatest((select count(*) from keys), (select count(*) from deliveries)) as changes",
 };
 
 /// Adds up what changed in the numbers of calls since it was last asked; how many changes these

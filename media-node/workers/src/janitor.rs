@@ -22,6 +22,13 @@ const SEARCH: Duration = Duration::from_secs(3_600);
 const ORPHAN_GRACE_MS: i64 = 5_000;
 /// Files that one statement asks about.
 const LEFTOVERS: usize = 500;
+/// What one statement of upkeep changes, or more.
+const FULL: i64 = 1_000;
+/// Recordings that one statement takes.
+const RECORDINGS: usize = 100;
+/// Statements of one kind in a round, while they come back full: what comes in must not outrun
+/// what is tidied up, and the other duties have their turn.
+pub(crate) const REPEATS: usize = 20;
 /// Beyond a flow's own limits, before a call counts as stuck.
 const STUCK_GRACE_MS: i64 = 300_000;
 
@@ -80,11 +87,20 @@ impl Janitor {
     }
 
     pub(crate) async fn tidy(&self) -> Result<(), DbError> {
-        passed("deleting recordings", self.delete_recordings().await)?;
-        let db = &self.journal.db;
-        passed("giving up deliveries", db.query(&janitor::GIVE_UP_DISABLED, Vec::new()).await.map(drop))?;
-        passed("forgetting", db.query(&janitor::FORGET, Vec::new()).await.map(drop))?;
-        passed("adding up", db.query(&janitor::TALLY, Vec::new()).await.map(drop))
+        passed("giving up deliveries", self.while_full(&janitor::GIVE_UP_DISABLED).await)?;
+        passed("forgetting", self.while_full(&janitor::FORGET).await)?;
+        passed("adding up", self.while_full(&janitor::TALLY).await)?;
+        passed("deleting recordings", self.delete_recordings().await)
+    }
+
+    async fn while_full(&self, statement: &Statement) -> Result<(), DbError> {
+        for _ in 0..REPEATS {
+            let row = self.journal.db.query_one(statement, Vec::new()).await?;
+            if row.map_or(Ok(0), |row| row.int("changes"))? < FULL {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Claimed but never dialled: the same attempt again.
@@ -135,19 +151,29 @@ impl Janitor {
         Ok(())
     }
 
-    /// The file goes first: a row without a file is found again, a file without a row is not.
     async fn delete_recordings(&self) -> Result<(), DbError> {
-        for row in self.journal.db.query(&janitor::EXPIRED_RECORDINGS, Vec::new()).await? {
-            let deleted = self.recordings.delete(&row.text("path")?).await;
-            if let Err(error) = &deleted {
-                tracing::warn!(call = %row.text("call_id")?, %error, "an expired recording cannot be deleted");
+        for _ in 0..REPEATS {
+            let due = self.journal.db.query(&janitor::EXPIRED_RECORDINGS, Vec::new()).await?;
+            let mut any = false;
+            for row in &due {
+                any |= self.delete_recording(row).await?;
             }
-            let statement =
-                if deleted.is_ok() { &janitor::RECORDING_DELETED } else { &janitor::RECORDING_KEPT };
-            let params = vec![row.text("account_id")?.into(), row.text("call_id")?.into()];
-            self.journal.db.query_one(statement, params).await?;
+            if !any || due.len() < RECORDINGS {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// The file goes first: a row without a file is found again, a file without a row is not.
+    async fn delete_recording(&self, row: &Row) -> Result<bool, DbError> {
+        if let Err(error) = self.recordings.delete(&row.text("path")?).await {
+            tracing::warn!(call = %row.text("call_id")?, %error, "an expired recording cannot be deleted");
+            return Ok(false);
+        }
+        let params = vec![row.text("account_id")?.into(), row.text("call_id")?.into()];
+        self.journal.db.query_one(&janitor::RECORDING_DELETED, params).await?;
+        Ok(true)
     }
 
     /// Deletes what a crash left in the object store: a recording that was never finished, or

@@ -19,4 +19,5 @@ mod stream;
 mod support;
 mod traces;
 mod unsteady;
+mod upkeep;
 mod workers;
