@@ -302,7 +302,7 @@ impl Workers {
 
 /// Renews the leases of all calls until aborted. What failed is tried again soon: after an outage
 /// the janitors give everybody no more than two renewals' time.
-async fn renew(running: Running, db: Arc<dyn Db>) {
+pub(crate) async fn renew(running: Running, db: Arc<dyn Db>) {
     let mut pause = RENEWAL;
     loop {
         tokio::time::sleep(pause).await;

@@ -6,7 +6,8 @@ use crate::clock::RegionClock;
 use crate::janitor::Janitor;
 use crate::journal::{ArtifactLinks, JournalSetup};
 use crate::live::Live;
-use crate::running::Running;
+use crate::running::{RENEWAL, Running};
+use crate::workers::renew;
 use async_trait::async_trait;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -35,16 +36,23 @@ impl Trouble {
     }
 }
 
-/// A database that is ill; notes as of when it was asked for orphans, by the test's clock.
+/// A database that is ill; notes as of when it was asked for orphans, and when to renew leases, by
+/// the test's clock.
 struct Ailing {
     started: Instant,
     trouble: Trouble,
     judged: Mutex<Vec<Duration>>,
+    renewals: Mutex<Vec<Duration>>,
 }
 
 const STEP: Duration = Duration::from_secs(60);
 
 impl Ailing {
+    fn new(trouble: Trouble) -> Arc<Self> {
+        let started = Instant::now();
+        Arc::new(Self { started, trouble, judged: Mutex::default(), renewals: Mutex::default() })
+    }
+
     /// What its clock shows: the time since the start.
     fn shown(&self) -> Duration {
         let at = self.started.elapsed();
@@ -67,8 +75,15 @@ impl Ailing {
 impl Db for Ailing {
     async fn query(&self, statement: &Statement, params: Vec<Param>) -> Result<Vec<Row>, DbError> {
         let (at, shown) = (self.started.elapsed(), self.shown());
+        if statement.name == "nodes.renew_leases" {
+            self.renewals.lock().unwrap().push(at);
+        }
         match &self.trouble {
             Trouble::Away(span) if span.contains(&at) => return Err(DbError::Unavailable("away".into())),
+            // What was sent into a connection that is gone never returns.
+            Trouble::Stalls(span) if span.contains(&at) && statement.name == "nodes.renew_leases" => {
+                return std::future::pending().await;
+            }
             Trouble::Stalls(span) if span.contains(&at) => {
                 tokio::time::sleep_until(self.started + span.end).await;
             }
@@ -104,7 +119,7 @@ fn janitor(db: &Arc<Ailing>) -> Janitor {
 /// A lease may be judged as of a time at which its node could have renewed it: before the
 /// trouble, or once there was time to renew it afterwards.
 async fn judges_fairly(trouble: Trouble) {
-    let db = Arc::new(Ailing { started: Instant::now(), trouble, judged: Mutex::default() });
+    let db = Ailing::new(trouble);
     let span = db.trouble.span();
     let walk = tokio::spawn(janitor(&db).run(never()));
     tokio::time::sleep_until(db.started + span.end + 3 * SETTLING).await;
@@ -145,5 +160,20 @@ async fn a_database_that_lets_everybody_wait_and_then_answers_was_away_like_any_
 async fn a_clock_that_steps_ahead_ends_no_lease_that_could_not_be_renewed_since() {
     for start in starts().skip(1) {
         judges_fairly(Trouble::Steps(start)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_node_renews_its_leases_before_the_janitors_judge_again() {
+    for (start, lasts_ms) in starts().flat_map(|start| [13_300, 16_100, 17_300].map(|ms| (start, ms))) {
+        let db = Ailing::new(Trouble::Stalls(start..start + Duration::from_millis(lasts_ms)));
+        let running = Running::default();
+        let _call = running.enter(crate::fresh::call_id(), 1);
+        let renewals = tokio::spawn(renew(running, Arc::clone(&db) as _));
+        let end = db.trouble.span().end;
+        tokio::time::sleep_until(db.started + end + SETTLING).await;
+        renewals.abort();
+        let asked = db.renewals.lock().unwrap().clone();
+        assert!(asked.iter().any(|at| *at > end && *at < end + SETTLING - RENEWAL / 2), "{end:?}: {asked:?}");
     }
 }
