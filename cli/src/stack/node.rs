@@ -33,7 +33,7 @@ impl NodeLaunch<'_> {
         let ready = options.state.join(format!("{}.ready", self.name));
         let mut command = tokio::process::Command::new(binaries.program("talkif-node")?);
         command
-            .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 5).to_string()])
+            .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 10).to_string()])
             .env("TALKIF_REGION", options.region.as_str())
             .env("TALKIF_NODE_ID", format!("{}-{}", self.name, std::process::id()))
             .env("DATABASE_URL", &self.stores.database_url)
