@@ -339,6 +339,8 @@ pub enum Output {
     },
     /// Leave the caller and the other person to each other. `TransferEnded` answers it.
     HandOver,
+    /// Nobody waits for the transfer any more: whoever was called in is not to stay.
+    GiveUpTransfer,
     /// Cancel or hang up the leg. `LegEnded` answers it.
     HangUp,
     /// For the record, the trace and live viewers.

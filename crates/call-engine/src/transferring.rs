@@ -35,6 +35,13 @@ enum Stage {
     Leaving { give_up_at: Time },
 }
 
+impl Transferring {
+    /// Whether the leg is at it.
+    const fn is_asked_for(&self) -> bool {
+        matches!(self.stage, Stage::Ringing { .. } | Stage::Leaving { .. })
+    }
+}
+
 impl Engine {
     /// The model wants to put the caller through. `Err` tells it why that cannot be.
     pub(crate) fn begin_transfer(&mut self, call: &str, name: String, spoke: bool) -> Result<(), String> {
@@ -136,7 +143,9 @@ impl Engine {
 
     /// The conversation ends otherwise: there is nothing to wait for.
     pub(crate) fn forget_transfer(&mut self) {
-        self.transfer = None;
+        if self.transfer.take().is_some_and(|transfer| transfer.is_asked_for()) {
+            self.push(Output::GiveUpTransfer);
+        }
     }
 
     pub(crate) fn transfer_deadline(&self) -> Option<Time> {
@@ -149,6 +158,7 @@ impl Engine {
     /// The shell never said what became of it.
     pub(crate) fn transfer_late(&mut self) {
         self.trouble("a transfer was not decided in time");
+        self.push(Output::GiveUpTransfer);
         self.transfer_failed(None);
     }
 

@@ -334,6 +334,7 @@ impl Call {
                 self.transfers.begin(&*self.leg, to, mode, Duration::from_millis(max_ring_ms));
             }
             Output::HandOver => self.transfers.hand_over(&*self.leg),
+            Output::GiveUpTransfer => self.transfers.give_up(),
             Output::HangUp => self.leg.hang_up(),
             Output::Emit(event) => self.journal.event(event),
             Output::Ended(ending) => self.ending = Some(ending),

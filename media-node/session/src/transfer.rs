@@ -31,6 +31,12 @@ impl Transfers {
         self.asked = Some(leg.hand_over().map(of_handed_over).boxed());
     }
 
+    /// Nobody waits for it any more. The leg sends away whoever it has called in.
+    pub(crate) fn give_up(&mut self) {
+        self.asked = None;
+        self.music.stop();
+    }
+
     /// What has become of it. Cancel-safe.
     pub(crate) async fn next(&mut self) -> TransferEnd {
         let Some(asked) = &mut self.asked else { return std::future::pending().await };

@@ -123,6 +123,26 @@ async fn a_target_who_goes_before_the_agent_leaves_is_not_left_with_the_caller()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_transfer_that_is_not_decided_in_time_is_dropped_so_that_nobody_joins_late() {
+    let mut call = ringing().await;
+    call.wait(20_000).await;
+    assert!(call.phone.transfer_is_awaited());
+    for _ in 0..1_500 {
+        call.wait(20).await;
+        if !call.phone.transfer_is_awaited() {
+            break;
+        }
+    }
+    assert!(!call.phone.transfer_is_awaited(), "nobody waits for it");
+    call.until_agent_speaks().await;
+    call.until_agent_is_quiet().await;
+    call.phone.hang_up();
+    let (_, reports) = call.ending().await;
+    assert_eq!(said(&reports, Speaker::Agent).last().unwrap(), "Nobody is there.");
+    assert_eq!(transfers(&reports), [TransferState::Ringing, TransferState::Failed]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_carrier_tells_is_reported_once() {
     let call = ringing().await;
     call.phone.hang_up();

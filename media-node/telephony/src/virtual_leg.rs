@@ -126,6 +126,12 @@ impl VirtualPhone {
         }
     }
 
+    /// Whether somebody still waits for the transfer that was begun last.
+    #[must_use]
+    pub fn transfer_is_awaited(&self) -> bool {
+        self.line().transfer.as_ref().is_some_and(|waiting| !waiting.is_closed())
+    }
+
     /// Makes handing over fail: the other person has gone.
     pub fn target_goes(&self) {
         self.line().target_gone = true;

@@ -49,6 +49,7 @@ pub fn of_output(output: &Output) -> String {
             format!("  > transfer to {to} ({mode}, rings {max_ring_ms} ms)")
         }
         Output::HandOver => "  > hand over".to_owned(),
+        Output::GiveUpTransfer => "  > give up the transfer".to_owned(),
         Output::HangUp => "  > hang up".to_owned(),
         Output::Emit(event) => format!("  = {}", of_event(event)),
         Output::Ended(ending) => format!("  = ended {}", of_ending(ending)),
