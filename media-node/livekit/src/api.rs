@@ -5,6 +5,7 @@ use crate::names::Names;
 use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
 use livekit_api::services::LiveKitApi;
 use livekit_protocol::RoomConfiguration;
+use std::fmt;
 use std::time::Duration;
 
 /// An agent joins right away and is sent fresh tokens while it stays, so this is for joining.
@@ -17,13 +18,19 @@ pub(crate) const EMPTY_ROOM_S: u32 = 30;
 pub(crate) const DEPARTED_ROOM_S: u32 = 20;
 
 /// The API with keys and names.
-#[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) livekit: LiveKitApi,
     pub(crate) names: Names,
     pub(crate) url: String,
     key: String,
     secret: String,
+}
+
+/// Tells neither key nor secret.
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("names", &self.names).field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -71,5 +78,19 @@ impl Api {
             .with_ttl(REGISTER_WITHIN)
             .with_grants(VideoGrants { agent: true, ..VideoGrants::default() })
             .to_jwt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::config;
+
+    #[test]
+    fn an_api_that_is_printed_tells_no_secret() {
+        let config = config("ws://livekit.example");
+        let printed = format!("{:?}", Api::new(&config));
+        assert!(printed.contains("livekit.example"), "{printed}");
+        assert!(!printed.contains(&config.api_secret), "{printed}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::control::{PlaceError, SipControl};
+use crate::guest::Guest;
 use crate::job::Job;
 use crate::legs::Seat;
 use crate::numbers::Numbers;
@@ -12,19 +13,22 @@ use livekit_api::services::ServiceError;
 use livekit_api::services::sip::CreateSIPParticipantOptions;
 use livekit_protocol::{SipHeaderOptions, SipMediaEncryption};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use talkif_model::E164;
 use talkif_telephony::{DialRequest, TransferError, Transport};
+use tokio::time::timeout;
 
 /// LiveKit waits at most 80 s for an answer; rather than that, we give up ourselves.
 pub(crate) const LONGEST_RING: Duration = Duration::from_secs(75);
 /// Beyond the ringing, for the answer to the request.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 /// Somebody who is to be removed while being called may not have joined yet.
-const REMOVALS: u32 = 30;
-const BETWEEN_REMOVALS: Duration = Duration::from_millis(100);
+pub(crate) const REMOVALS: u32 = 30;
+pub(crate) const BETWEEN_REMOVALS: Duration = Duration::from_millis(100);
+/// The engine gives up on a hand-over after 5 s; what is done later nobody would know of.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 
 /// What a call of either direction has.
 pub(crate) struct Call {
@@ -38,9 +42,14 @@ pub(crate) struct Call {
     pub(crate) far_host: Option<String>,
     /// How somebody can be called into an inbound call.
     pub(crate) way_out: Option<WayOut>,
+    /// Who was called into the call.
+    pub(crate) guest: Mutex<Guest>,
+    /// The room may bear the mark of a call that was handed over.
+    pub(crate) marked: AtomicBool,
     placing: AtomicBool,
-    removed: AtomicBool,
-    handed_over: AtomicBool,
+    pub(crate) removed: AtomicBool,
+    /// The room is to be left as it is.
+    pub(crate) spared: AtomicBool,
     _seat: Seat,
     _job: Option<Job>,
 }
@@ -90,9 +99,11 @@ impl Call {
             dialled: None,
             far_host: None,
             way_out: None,
+            guest: Mutex::default(),
+            marked: AtomicBool::new(false),
             placing: AtomicBool::new(false),
             removed: AtomicBool::new(false),
-            handed_over: AtomicBool::new(false),
+            spared: AtomicBool::new(false),
             _seat: seat,
             _job: None,
         }
@@ -163,7 +174,7 @@ impl SipControl for Call {
     }
 
     async fn remove(&self) {
-        if self.handed_over.load(Ordering::SeqCst) {
+        if self.spared.load(Ordering::SeqCst) {
             return;
         }
         self.removed.store(true, Ordering::SeqCst);
@@ -190,13 +201,28 @@ impl SipControl for Call {
     }
 
     async fn hand_over(&self) -> Result<(), TransferError> {
-        self.leave_persons().await?;
-        self.handed_over.store(true, Ordering::SeqCst);
+        let Ok(left) = timeout(HAND_OVER_WITHIN, self.leave_persons()).await else {
+            tracing::info!(room = self.room, "the call was not handed over in time");
+            return Err(TransferError { sip_status: None });
+        };
+        left?;
+        if self.removed.load(Ordering::SeqCst) {
+            return Err(TransferError { sip_status: None });
+        }
+        self.spared.store(true, Ordering::SeqCst);
         Ok(())
     }
 
+    async fn dismiss(&self) {
+        self.send_away().await;
+    }
+
+    fn yield_room(&self) {
+        self.spared.store(true, Ordering::SeqCst);
+    }
+
     async fn close(&self) {
-        if self.handed_over.load(Ordering::SeqCst) {
+        if self.spared.load(Ordering::SeqCst) {
             return;
         }
         match self.api.livekit.room().delete_room(&self.room).await {

@@ -28,6 +28,13 @@ pub trait SipControl: Send + Sync {
         Err(TransferError { sip_status: None })
     }
 
+    /// Removes whoever [`Self::consult`] called in, or may still call in, unless they were handed
+    /// the call.
+    async fn dismiss(&self) {}
+
+    /// Another agent has the room: from then on [`Self::remove`] and [`Self::close`] spare it.
+    fn yield_room(&self);
+
     /// Deletes the room. Idempotent.
     async fn close(&self);
 }

@@ -15,6 +15,9 @@ mod call;
 mod config;
 pub mod control;
 mod entrance;
+#[cfg(test)]
+mod fake;
+mod guest;
 mod job;
 mod legs;
 mod names;

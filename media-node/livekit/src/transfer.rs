@@ -6,12 +6,14 @@
 //! waiting where it was left, so that is done until the transfer's own time is over.
 
 use crate::call::{Call, LONGEST_RING, MARGIN, encryption};
+use crate::guest::Guest;
 use crate::names::{GUEST, HANDED_OVER, TARGET};
 use crate::refusals::{is_not_found, is_undecided, sip_status};
 use livekit_api::services::ServiceError;
 use livekit_api::services::sip::{CreateSIPParticipantOptions, TransferSIPParticipantOptions};
 use livekit_protocol::{ParticipantInfo, SipHeaderOptions, SipOutboundConfig};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use talkif_model::E164;
 use talkif_telephony::{TransferError, Transport, Trunk};
@@ -76,17 +78,43 @@ impl Call {
     /// Calls `to` into the room; returns when it has answered.
     pub(crate) async fn call_in(&self, to: &str, max_ring: Duration) -> Result<(), TransferError> {
         let destination = Destination::of(to).ok_or(UNTOLD)?;
-        let from = self.own_number();
-        let (trunk, outside, transport) = match &destination {
+        let way = self.way_to(&destination).await?;
+        self.note_guest(Guest::Uncertain);
+        let mut called = self.create_guest(&destination, way, max_ring).await;
+        if destination.is_number() && called.as_ref().is_err_and(is_not_found) {
+            // Somebody has deleted the trunk meanwhile: it is made anew, once.
+            self.forget_trunk();
+            let way = self.way_to(&destination).await?;
+            called = self.create_guest(&destination, way, max_ring).await;
+        }
+        self.note_guest(Guest::after(&called));
+        called.map_err(|error| {
+            tracing::info!(room = self.room, %error, "nobody was called in");
+            TransferError { sip_status: sip_status(&error) }
+        })
+    }
+
+    async fn way_to(&self, destination: &Destination) -> Result<Way, TransferError> {
+        Ok(match destination {
             Destination::Number(_) => {
                 let (trunk, transport) = self.trunk().await?;
-                (trunk, None, transport)
+                Way { trunk, outside: None, transport }
             }
             Destination::Address { host, transport, .. } => {
-                (String::new(), Some(outside(host, *transport)), *transport)
+                let (outside, transport) = (Some(outside(host, *transport)), *transport);
+                Way { trunk: String::new(), outside, transport }
             }
-        };
-        let ring = max_ring.min(LONGEST_RING);
+        })
+    }
+
+    async fn create_guest(
+        &self,
+        destination: &Destination,
+        way: Way,
+        max_ring: Duration,
+    ) -> Result<(), ServiceError> {
+        let Way { trunk, outside, transport } = way;
+        let (from, ring) = (self.own_number(), max_ring.min(LONGEST_RING));
         let options = CreateSIPParticipantOptions {
             participant_identity: TARGET.to_owned(),
             participant_attributes: Some(HashMap::from([(GUEST.to_owned(), "transfer".to_owned())])),
@@ -99,11 +127,7 @@ impl Call {
             ..CreateSIPParticipantOptions::default()
         };
         let (room, user) = (self.room.clone(), destination.user().to_owned());
-        let called = self.api.livekit.sip().create_sip_participant(trunk, user, room, options, outside).await;
-        called.map(|_| ()).map_err(|error| {
-            tracing::info!(room = self.room, %error, "nobody was called in");
-            TransferError { sip_status: sip_status(&error) }
-        })
+        self.api.livekit.sip().create_sip_participant(trunk, user, room, options, outside).await.map(|_| ())
     }
 
     /// Our number in this call.
@@ -129,6 +153,14 @@ impl Call {
         Ok((trunk, carrier.transport))
     }
 
+    fn forget_trunk(&self) {
+        let Some(number) = self.own_number() else { return };
+        let of_dialled = self.dialled.as_ref().map(|dialled| &dialled.trunks);
+        if let Some(trunks) = of_dialled.or_else(|| Some(&self.way_out.as_ref()?.trunks)) {
+            trunks.forget(number);
+        }
+    }
+
     async fn carrier(&self, number: &E164) -> Option<Trunk> {
         let numbers = self.way_out.as_ref()?.numbers.as_ref()?;
         match numbers.carrier(number).await {
@@ -151,6 +183,7 @@ impl Call {
         if ![&self.identity, TARGET].iter().all(|identity| talks(&people, identity)) {
             return Err(UNTOLD);
         }
+        self.marked.store(true, Ordering::SeqCst);
         rooms.update_room_metadata(&self.room, HANDED_OVER).await.map_err(untold)?;
         Ok(())
     }
@@ -199,11 +232,23 @@ impl Destination {
         })
     }
 
+    const fn is_number(&self) -> bool {
+        matches!(self, Self::Number(_))
+    }
+
     fn user(&self) -> &str {
         match self {
             Self::Number(user) | Self::Address { user, .. } => user,
         }
     }
+}
+
+/// How somebody is reached.
+struct Way {
+    /// Empty: not by a trunk.
+    trunk: String,
+    outside: Option<SipOutboundConfig>,
+    transport: Transport,
 }
 
 fn outside(host: &str, transport: Transport) -> SipOutboundConfig {
@@ -222,21 +267,21 @@ fn is_harmless(to: &str) -> bool {
 mod tests {
     use super::*;
     use crate::api::Api;
-    use crate::config::LiveKitConfig;
+    use crate::call::WayOut;
+    use crate::fake::{Fake, Reply, config};
     use crate::legs::Legs;
+    use crate::numbers::Numbers;
+    use crate::trunks::Trunks;
+    use livekit_protocol::{
+        CreateSipParticipantRequest, ListSipOutboundTrunkResponse, SipOutboundTrunkInfo, SipParticipantInfo,
+    };
+    use prost::Message as _;
+    use std::collections::HashSet;
     use std::sync::Arc;
-    use talkif_model::Region;
+    use std::sync::atomic::AtomicUsize;
 
     fn call(far_host: Option<&str>) -> Call {
-        let config = LiveKitConfig {
-            url: "ws://127.0.0.1:9".to_owned(),
-            api_key: "key".to_owned(),
-            api_secret: "secret".to_owned(),
-            region: Region::EuWest,
-            slots: 1,
-            allow: Vec::new(),
-            numbers: None,
-        };
+        let config = config("ws://127.0.0.1:9");
         let seat = Legs::new(1).enter("room");
         let mut call = Call::new(Arc::new(Api::new(&config)), "room".into(), "callee".into(), seat);
         call.far_host = far_host.map(str::to_owned);
@@ -273,5 +318,58 @@ mod tests {
         for bad in ["", "desk", "sip:office.example", "sip:@x", "sip:a b@x", "tel:desk"] {
             assert_eq!(Destination::of(bad), None, "{bad}");
         }
+    }
+
+    struct Carrier;
+
+    #[async_trait::async_trait]
+    impl Numbers for Carrier {
+        async fn all(&self) -> Result<HashSet<E164>, String> {
+            Ok(HashSet::new())
+        }
+
+        async fn carrier(&self, _: &E164) -> Result<Option<Trunk>, String> {
+            Ok(Some(Trunk {
+                address: "sip.carrier.example".to_owned(),
+                transport: Transport::Udp,
+                username: None,
+                password: None,
+            }))
+        }
+    }
+
+    /// Makes trunks in turn, of which the first is deleted at once.
+    fn forgetful(method: &str, body: &[u8]) -> Reply {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        match method {
+            "ListSIPOutboundTrunk" => Reply::of(&ListSipOutboundTrunkResponse::default()),
+            "CreateSIPOutboundTrunk" => {
+                let sip_trunk_id = format!("ST_{}", MADE.fetch_add(1, Ordering::SeqCst));
+                Reply::of(&SipOutboundTrunkInfo { sip_trunk_id, ..SipOutboundTrunkInfo::default() })
+            }
+            "CreateSIPParticipant" => {
+                match CreateSipParticipantRequest::decode(body).unwrap().sip_trunk_id.as_str() {
+                    "ST_0" => Reply::Refused("not_found", None),
+                    _ => Reply::of(&SipParticipantInfo::default()),
+                }
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trunk_that_was_deleted_meanwhile_is_made_anew_for_whom_to_call_in() {
+        let fake = Fake::start(forgetful).await;
+        let mut call = call(None);
+        call.api = Arc::clone(&fake.api);
+        call.way_out = Some(WayOut {
+            from: Some("+442079460123".parse().unwrap()),
+            trunks: Arc::new(Trunks::new(Arc::clone(&fake.api))),
+            numbers: Some(Arc::new(Carrier)),
+        });
+        call.call_in("+442079460999", Duration::from_secs(20)).await.unwrap();
+        let asked = fake.requests::<CreateSipParticipantRequest>("CreateSIPParticipant");
+        let trunks: Vec<_> = asked.into_iter().map(|request| request.sip_trunk_id).collect();
+        assert_eq!(trunks, ["ST_0", "ST_1"]);
     }
 }

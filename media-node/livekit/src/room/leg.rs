@@ -3,6 +3,7 @@
 use super::audio::{RATE, Speaking};
 use super::shared::{Shared, is_frame};
 use super::task::Command;
+use super::visit::Visits;
 use crate::control::SipControl;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -22,6 +23,7 @@ pub struct RoomLeg {
     pub(super) control: Arc<dyn SipControl>,
     pub(super) shared: Arc<Shared>,
     pub(super) voice: Speaking,
+    pub(super) visits: Visits,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) events: mpsc::UnboundedReceiver<LegEvent>,
     pub(super) ended: bool,
@@ -94,20 +96,25 @@ impl CallLeg for RoomLeg {
     }
 
     fn begin_transfer(&self, transfer: Transfer) -> BoxFuture<'static, Result<Transferred, TransferError>> {
-        let control = Arc::clone(&self.control);
+        let (control, visits) = (Arc::clone(&self.control), self.visits.clone());
         Box::pin(async move {
-            match transfer.mode {
-                TransferMode::Blind => control.transfer(&transfer.to).await.map(|()| Transferred::Away),
-                TransferMode::Attended => {
-                    control.consult(&transfer.to, transfer.max_ring).await.map(|()| Transferred::Joined)
-                }
+            if transfer.mode == TransferMode::Blind {
+                return control.transfer(&transfer.to).await.map(|()| Transferred::Away);
             }
+            let visit = visits.begin(control).await;
+            visit.control.consult(&transfer.to, transfer.max_ring).await?;
+            visit.stays();
+            Ok(Transferred::Joined)
         })
     }
 
     fn hand_over(&self) -> BoxFuture<'static, Result<(), TransferError>> {
-        let control = Arc::clone(&self.control);
-        Box::pin(async move { control.hand_over().await })
+        let visit = self.visits.resume(Arc::clone(&self.control));
+        Box::pin(async move {
+            visit.control.hand_over().await?;
+            visit.stays();
+            Ok(())
+        })
     }
 
     /// The latest attributes of the person's participant: `sip.callID`, `sip.phoneNumber`,

@@ -23,10 +23,13 @@ mod socket;
 mod task;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use self::core::Core;
 use crate::control::SipControl;
 use entry::{Entry, enter};
+use livekit_protocol::ParticipantInfo;
+use livekit_protocol::participant_info::Kind;
 use peer::Peer;
 use progress::Progress;
 use shared::Shared;
@@ -35,6 +38,7 @@ use std::time::{Duration, Instant};
 use talkif_model::Direction;
 use task::Task;
 use tokio::sync::mpsc;
+use visit::Visits;
 
 pub use leg::RoomLeg;
 pub use rooms::Rooms;
@@ -62,6 +66,9 @@ pub enum OpenError {
     /// No connection to the server, or it refused the token.
     #[error("the room cannot be entered: {0}")]
     Signalling(String),
+    /// Another agent came first, and keeps the call.
+    #[error("another agent has the call")]
+    Taken,
     /// No socket for media.
     #[error("no media socket: {0}")]
     Socket(#[from] std::io::Error),
@@ -71,7 +78,8 @@ pub enum OpenError {
 /// is dropped, or `rooms` close.
 ///
 /// # Errors
-/// If the room cannot be entered; it is left as it was.
+/// If the room cannot be entered, or an inbound call has an agent already; the room is left as it
+/// was.
 pub async fn open(
     config: RoomLegConfig,
     control: Arc<dyn SipControl>,
@@ -79,6 +87,11 @@ pub async fn open(
 ) -> Result<RoomLeg, OpenError> {
     let voice = shared::new_voice();
     let Entry { signalling, join, peer, sockets } = enter(&config.url, &config.token).await?;
+    if config.direction == Direction::Inbound && join.other_participants.iter().any(is_agent) {
+        control.yield_room();
+        signalling.leave();
+        return Err(OpenError::Taken);
+    }
     let now = Instant::now();
     let progress = Progress::new(config.direction, config.sip_identity.clone(), config.max_ring, now);
     let core = Core::enter(config.sip_identity.clone(), progress, peer, &join, now);
@@ -98,7 +111,23 @@ pub async fn open(
         cut: false,
     };
     rooms.spawn(task.run(place));
-    Ok(RoomLeg { room, control, shared, voice, commands: commands_in, events: events_out, ended: false })
+    let visits = Visits::default();
+    Ok(RoomLeg {
+        room,
+        control,
+        shared,
+        voice,
+        visits,
+        commands: commands_in,
+        events: events_out,
+        ended: false,
+    })
+}
+
+/// LiveKit lets agents in one by one: of two who were asked to the same caller, exactly one finds
+/// the other there.
+fn is_agent(participant: &ParticipantInfo) -> bool {
+    participant.kind == i32::from(Kind::Agent)
 }
 
 /// Does what the first call of a process would otherwise wait for: cryptography and the codec's

@@ -1,6 +1,6 @@
 //! Whole legs against a server on loopback, in real time.
 
-use super::server::{Server, until};
+use super::server::{Server, agent_of_another_node, info, until};
 use crate::control::{PlaceError, SipControl};
 use crate::room::audio::{Encoder, FRAME};
 use crate::room::{OpenError, RoomLeg, RoomLegConfig, Rooms, open};
@@ -13,7 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
 use talkif_model::Direction;
-use talkif_telephony::{CallLeg, FRAME as TICK, LegEvent, Received, Rejection, TransferError};
+use talkif_model::flow::TransferMode;
+use talkif_telephony::{
+    CallLeg, FRAME as TICK, LegEvent, Received, Rejection, Transfer, TransferError, Transferred,
+};
 use tokio::sync::Notify;
 use tokio::time::{interval, timeout};
 
@@ -58,6 +61,23 @@ impl SipControl for Control {
     async fn transfer(&self, to: &str) -> Result<(), TransferError> {
         assert_eq!(to, "+12125550111");
         Err(TransferError { sip_status: Some(603) })
+    }
+
+    fn yield_room(&self) {
+        self.note("yield");
+    }
+
+    async fn dismiss(&self) {
+        self.note("dismiss");
+    }
+
+    async fn consult(&self, to: &str, _max_ring: Duration) -> Result<(), TransferError> {
+        self.note("consult");
+        match to {
+            "refused" => Err(TransferError { sip_status: None }),
+            "silent" => std::future::pending().await,
+            _ => Ok(()),
+        }
     }
 
     /// As an API does, it takes a while.
@@ -353,6 +373,43 @@ async fn a_deleted_room_ends_the_call() {
     let detail = "LiveKit: ROOM_DELETED".to_owned();
     assert_eq!(agent.ends().await, (LegEnd::Failed { detail }, None));
     until("the room is closed", || agent.control.log().ends_with(&["remove", "close"])).await;
+}
+
+#[tokio::test]
+async fn a_caller_whom_another_agent_has_taken_is_left_to_it() {
+    let server = Server::with(vec![info("ringing"), agent_of_another_node()]).await;
+    let control = Arc::<Control>::default();
+    let error = open(config(&server, Direction::Inbound), Arc::clone(&control) as _, &Rooms::default()).await.err().unwrap();
+    assert!(matches!(error, OpenError::Taken), "{error}");
+    until("the agent leaves", || server.count("leave") == 1).await;
+    assert_eq!(control.log(), ["yield"]);
+}
+
+fn attended(to: &str) -> Transfer {
+    Transfer { to: to.to_owned(), mode: TransferMode::Attended, max_ring: Duration::from_secs(20) }
+}
+
+#[tokio::test]
+async fn whoever_is_called_in_is_dismissed_when_that_fails_or_nobody_waits_any_more() {
+    let server = Server::start(None).await;
+    let agent = Agent::enter(&server, Direction::Outbound).await;
+    let control = Arc::clone(&agent.control);
+    let done = |what: &'static str, times: usize| {
+        let control = Arc::clone(&control);
+        move || control.log().iter().filter(|done| **done == what).count() == times
+    };
+    agent.leg.begin_transfer(attended("refused")).await.unwrap_err();
+    until("one who may still join is dismissed", done("dismiss", 1)).await;
+    let waiting = tokio::spawn(agent.leg.begin_transfer(attended("silent")));
+    until("the next is called in", done("consult", 2)).await;
+    waiting.abort();
+    until("one whom nobody waits for is dismissed", done("dismiss", 2)).await;
+    assert_eq!(agent.leg.begin_transfer(attended("desk")).await.unwrap(), Transferred::Joined);
+    // The control cannot hand over.
+    agent.leg.hand_over().await.unwrap_err();
+    until("one who cannot be left with the caller is dismissed", done("dismiss", 3)).await;
+    let in_turn: Vec<_> = control.log().into_iter().filter(|done| *done != "place").collect();
+    assert_eq!(in_turn, ["consult", "dismiss", "consult", "dismiss", "consult", "dismiss"]);
 }
 
 #[tokio::test]

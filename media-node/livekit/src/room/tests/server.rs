@@ -58,6 +58,11 @@ pub(super) struct Server {
 impl Server {
     /// Starts with the person in the room, its call in this state, or without.
     pub(super) async fn start(person: Option<&str>) -> Self {
+        Self::with(person.map(|status| vec![info(status)]).unwrap_or_default()).await
+    }
+
+    /// Starts with these people in the room.
+    pub(super) async fn with(people: Vec<ParticipantInfo>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let seen = Arc::<Mutex<Seen>>::default();
@@ -68,7 +73,7 @@ impl Server {
         let room = Room {
             sockets,
             sfu,
-            people: person.map(|status| vec![info(status)]).unwrap_or_default(),
+            people,
             seen: Arc::clone(&seen),
             ordered,
             forgetful: false,
@@ -147,7 +152,7 @@ impl Server {
 }
 
 /// The person, with a voice.
-fn info(status: &str) -> ParticipantInfo {
+pub(super) fn info(status: &str) -> ParticipantInfo {
     let attribute = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let attributes = [
         attribute("sip.callStatus", status),
@@ -160,6 +165,15 @@ fn info(status: &str) -> ParticipantInfo {
         state: participant_info::State::Active.into(),
         attributes: HashMap::from(attributes),
         tracks: vec![TrackInfo { sid: "TR_person".to_owned(), ..TrackInfo::default() }],
+        ..ParticipantInfo::default()
+    }
+}
+
+pub(super) fn agent_of_another_node() -> ParticipantInfo {
+    ParticipantInfo {
+        sid: "PA_other".to_owned(),
+        identity: "agent-other".to_owned(),
+        kind: participant_info::Kind::Agent.into(),
         ..ParticipantInfo::default()
     }
 }
