@@ -12,7 +12,11 @@ use crate::entrance;
 use crate::legs::Legs;
 use crate::names::HANDED_OVER;
 use crate::numbers::Numbers;
+use crate::refusals::is_not_found;
 use crate::trunks::Trunks;
+use futures::StreamExt as _;
+use futures::future::ready;
+use futures::stream;
 use livekit_api::services::ServiceError;
 use livekit_protocol::participant_info::Kind;
 use livekit_protocol::{CreateAgentDispatchRequest, ParticipantInfo, Room};
@@ -26,6 +30,8 @@ use tokio::time::Instant;
 const ROUND: Duration = Duration::from_secs(1);
 /// And not more often than this, whatever is heard of them.
 const SOONEST: Duration = Duration::from_millis(100);
+/// Rooms that are looked at side by side.
+const AT_ONCE: usize = 8;
 /// How often trunks and the way in are.
 const UPKEEP: Duration = Duration::from_secs(60);
 /// Until the way in is open, it is tried as often as this.
@@ -94,54 +100,73 @@ impl Sweep {
         let rooms = self.api.livekit.room().list_rooms(Vec::new()).await?;
         let foreign = |room: &Room| self.api.names.is_room(&room.name) && !self.legs.contains(&room.name);
         let rooms: Vec<Room> = rooms.into_iter().filter(foreign).collect();
-        absences.retain(|name, _| rooms.iter().any(|room| room.name == *name));
-        for Room { name: room, metadata, .. } in rooms {
-            let handed_over = metadata == HANDED_OVER;
-            let people = self.api.livekit.room().list_participants(&room).await?;
-            let fresh = Absence { since: now, asked: false, empty: people.is_empty() };
-            let absence = absences.entry(room.clone()).or_insert(fresh);
-            if absence.empty != people.is_empty() {
-                *absence = fresh;
-            }
-            let verdict = match (people.is_empty(), handed_over) {
-                (true, _) => verdict_on_empty(now.duration_since(absence.since)),
-                (false, true) => verdict_on_handed_over(&people),
-                (false, false) => verdict(&people, now.duration_since(absence.since), absence.asked),
-            };
-            match verdict {
-                Verdict::Attended => {
-                    absences.remove(&room);
-                }
-                Verdict::Wait => {}
-                Verdict::AskAgain => {
-                    absence.asked = true;
-                    self.ask_for_agent(&room).await?;
-                }
-                // A leg may have come while we looked.
-                Verdict::End if self.legs.contains(&room) => {}
-                Verdict::End => {
-                    if !handed_over {
-                        tracing::warn!(room, "ended a room without an agent");
-                    }
-                    self.api.livekit.room().delete_room(&room).await?;
-                }
-            }
-        }
+        let mut before = std::mem::take(absences);
+        let looks: Vec<_> = rooms
+            .into_iter()
+            .map(|room| {
+                let absence = before.remove(&room.name);
+                self.room(room, absence, now)
+            })
+            .collect();
+        *absences = stream::iter(looks).buffer_unordered(AT_ONCE).filter_map(ready).collect().await;
         Ok(())
     }
 
-    async fn ask_for_agent(&self, room: &str) -> Result<(), ServiceError> {
+    /// One look at one room, whose trouble is no other's. Returns its absence, if it has one.
+    async fn room(&self, room: Room, before: Option<Absence>, now: Instant) -> Option<(String, Absence)> {
+        let people = match self.api.livekit.room().list_participants(&room.name).await {
+            Ok(people) => people,
+            Err(error) => {
+                tracing::debug!(room = room.name, %error, "a room cannot be seen now");
+                return before.map(|absence| (room.name, absence));
+            }
+        };
+        let fresh = Absence { since: now, asked: false, empty: people.is_empty() };
+        let mut absence = before.filter(|absence| absence.empty == people.is_empty()).unwrap_or(fresh);
+        let handed_over = room.metadata == HANDED_OVER;
+        let without_agent = now.duration_since(absence.since);
+        let verdict = match (people.is_empty(), handed_over) {
+            (true, _) => verdict_on_empty(without_agent),
+            (false, true) => verdict_on_handed_over(&people),
+            (false, false) => verdict(&people, without_agent, absence.asked),
+        };
+        match verdict {
+            Verdict::Attended => return None,
+            Verdict::Wait => {}
+            Verdict::AskAgain => absence.asked = self.ask_for_agent(&room.name).await,
+            Verdict::End => self.end(&room.name, handed_over).await,
+        }
+        Some((room.name, absence))
+    }
+
+    async fn end(&self, room: &str, handed_over: bool) {
+        // A leg may have come while we looked.
+        if self.legs.contains(room) {
+            return;
+        }
+        match self.api.livekit.room().delete_room(room).await {
+            Ok(_) if handed_over => {}
+            Ok(_) => tracing::warn!(room, "ended a room without an agent"),
+            // Another node was faster.
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => tracing::warn!(room, %error, "a room without an agent cannot be ended now"),
+        }
+    }
+
+    /// Whether LiveKit took it.
+    async fn ask_for_agent(&self, room: &str) -> bool {
         let request = CreateAgentDispatchRequest {
             agent_name: self.api.names.agent().to_owned(),
             room: room.to_owned(),
             ..CreateAgentDispatchRequest::default()
         };
-        self.api.livekit.agent_dispatch().create_dispatch(request).await.map(|_| ())
+        let asked = self.api.livekit.agent_dispatch().create_dispatch(request).await;
+        asked.inspect_err(|error| tracing::debug!(room, %error, "no agent can be asked for now")).is_ok()
     }
 }
 
 /// A room without an agent.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Absence {
     since: Instant,
     /// Whether we have asked for an agent.
@@ -198,6 +223,13 @@ fn verdict(people: &[ParticipantInfo], without_agent: Duration, asked: bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::{Fake, Reply};
+    use livekit_protocol::{
+        DeleteRoomRequest, DeleteRoomResponse, ListParticipantsRequest, ListParticipantsResponse,
+        ListRoomsResponse,
+    };
+    use prost::Message as _;
+    use std::collections::HashSet;
 
     fn person(kind: Kind, attributes: &[(&str, &str)]) -> ParticipantInfo {
         let attributes =
@@ -245,5 +277,64 @@ mod tests {
             assert_eq!(verdict(std::slice::from_ref(&abandoned), UNANSWERED, false), Verdict::Wait);
             assert_eq!(verdict(&[abandoned], ABANDONED, false), Verdict::End);
         }
+    }
+
+    fn sweep(fake: &Fake) -> Sweep {
+        Sweep {
+            api: Arc::clone(&fake.api),
+            legs: Legs::new(1),
+            trunks: Arc::new(Trunks::new(Arc::clone(&fake.api))),
+            allow: Vec::new(),
+            numbers: None,
+            wake: Arc::default(),
+            open: watch::Sender::new(false),
+        }
+    }
+
+    /// Rooms in which one person was left by another, and what LiveKit does with each.
+    fn left_alone(method: &str, body: &[u8]) -> Reply {
+        let room = |name: &str| Room {
+            name: format!("talkif-eu-west-in-{name}"),
+            metadata: HANDED_OVER.to_owned(),
+            ..Room::default()
+        };
+        match method {
+            "ListRooms" => {
+                Reply::of(&ListRoomsResponse { rooms: ["unseen", "gone", "stuck", "last"].map(room).into() })
+            }
+            "ListParticipants" => match ListParticipantsRequest::decode(body).unwrap().room.as_str() {
+                "talkif-eu-west-in-unseen" => Reply::Refused("internal", None),
+                _ => Reply::of(&ListParticipantsResponse { participants: vec![caller("active")] }),
+            },
+            _ => match DeleteRoomRequest::decode(body).unwrap().room.as_str() {
+                "talkif-eu-west-in-gone" => Reply::Refused("not_found", None),
+                "talkif-eu-west-in-stuck" => Reply::Refused("internal", None),
+                _ => Reply::of(&DeleteRoomResponse::default()),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_room_that_makes_trouble_does_not_keep_the_sweep_from_the_others() {
+        let fake = Fake::start(left_alone).await;
+        let mut absences = HashMap::new();
+        sweep(&fake).rooms(&mut absences, Instant::now()).await.unwrap();
+        let ended = fake.requests::<DeleteRoomRequest>("DeleteRoom").into_iter().map(|request| request.room);
+        let ended: HashSet<String> = ended.collect();
+        let wanted = ["gone", "stuck", "last"].map(|name| format!("talkif-eu-west-in-{name}"));
+        assert_eq!(ended, HashSet::from(wanted));
+    }
+
+    #[tokio::test]
+    async fn a_room_that_cannot_be_seen_is_not_forgotten() {
+        let fake = Fake::start(left_alone).await;
+        let since = Instant::now();
+        let room = "talkif-eu-west-in-unseen".to_owned();
+        let absence = Absence { since, asked: true, empty: false };
+        let mut absences =
+            HashMap::from([(room.clone(), absence), ("talkif-eu-west-in-former".to_owned(), absence)]);
+        sweep(&fake).rooms(&mut absences, since + ROUND).await.unwrap();
+        assert!(absences[&room].asked && absences[&room].since == since, "{absences:?}");
+        assert!(!absences.contains_key("talkif-eu-west-in-former"), "{absences:?}");
     }
 }
