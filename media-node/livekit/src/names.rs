@@ -43,14 +43,15 @@ impl Names {
         self.after_base(room).is_some_and(|rest| rest.starts_with("in") || rest.starts_with("out"))
     }
 
-    /// The outbound trunk of one of our numbers.
-    pub(crate) fn trunk(&self, number: &E164) -> String {
-        format!("{}-{}", self.base, number.as_str())
+    /// The outbound trunk of one of our numbers, made from what has this digest.
+    pub(crate) fn trunk(&self, number: &E164, digest: &str) -> String {
+        format!("{}-{}-{}", self.base, number.as_str(), digest.get(..8).unwrap_or(digest))
     }
 
     /// The number of a trunk of ours.
     pub(crate) fn number_of_trunk(&self, trunk: &str) -> Option<E164> {
-        self.after_base(trunk)?.parse().ok()
+        let number = self.after_base(trunk)?;
+        number.split_once('-').map_or(number, |(number, _)| number).parse().ok()
     }
 
     fn after_base<'a>(&self, name: &'a str) -> Option<&'a str> {
@@ -66,7 +67,9 @@ mod tests {
     fn only_what_we_made_is_ours() {
         let names = Names::new(Region::EuWest);
         let number: E164 = "+442079460123".parse().unwrap();
-        assert_eq!(names.number_of_trunk(&names.trunk(&number)), Some(number));
+        assert_eq!(names.trunk(&number, "0123456789"), "talkif-eu-west-+442079460123-01234567");
+        assert_eq!(names.number_of_trunk(&names.trunk(&number, "0123456789")), Some(number.clone()));
+        assert_eq!(names.number_of_trunk("talkif-eu-west-+442079460123"), Some(number));
         assert_eq!(names.number_of_trunk("talkif-us-east-+442079460123"), None);
         assert_eq!(names.number_of_trunk("talkif-eu-west"), None);
         assert!(names.is_room("talkif-eu-west-in_+442079460123_x"));

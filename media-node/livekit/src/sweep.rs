@@ -82,11 +82,11 @@ impl Sweep {
             return false;
         }
         self.open.send_replace(true);
-        if let Some(numbers) = &self.numbers {
-            match numbers.all().await {
+        if let Some(known) = &self.numbers {
+            match known.all().await {
                 Ok(numbers) => {
-                    if let Err(error) = self.trunks.retain(&numbers).await {
-                        tracing::warn!(%error, "trunks of former numbers stay for now");
+                    if let Err(error) = self.trunks.retain(&numbers, known.as_ref()).await {
+                        tracing::warn!(%error, "former trunks stay for now");
                     }
                 }
                 Err(error) => tracing::debug!(error, "the numbers cannot be told now"),
