@@ -87,6 +87,11 @@ impl Party {
         self.during(handed_over).await
     }
 
+    /// Begins to leave the persons in the call to each other, and does not wait for it.
+    pub(crate) fn forsakes_hand_over(&self) {
+        drop(self.leg.hand_over());
+    }
+
     /// Serves the leg until `work` is done.
     pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);

@@ -21,6 +21,8 @@ pub(crate) fn cases() -> Vec<Case> {
         somebody_who_declines_is_not_put_through_and_the_call_goes_on,
         a_caller_who_hangs_up_while_the_other_telephone_rings_silences_it,
         nobody_is_handed_over_to_somebody_who_has_gone,
+        a_telephone_that_nobody_waits_for_any_more_stops_ringing_and_the_call_goes_on,
+        somebody_who_came_too_late_is_hung_up_on_and_the_call_goes_on,
         a_transferred_call_ends_and_the_carrier_is_told_where_to,
         a_refused_transfer_leaves_the_call_as_it_was,
         a_transfer_that_is_refused_late_is_still_refused_with_its_status,
@@ -130,6 +132,34 @@ async fn nobody_is_handed_over_to_somebody_who_has_gone(world: Arc<World>) {
     agent.stays(Duration::from_millis(500)).await;
     agent.hang_up();
     assert_eq!(person.end().await.0, LegEnd::RemoteHangup);
+}
+
+async fn a_telephone_that_nobody_waits_for_any_more_stops_ringing_and_the_call_goes_on(world: Arc<World>) {
+    let (mut agent, mut person, _phone) = answered(&world).await;
+    let phone = phone().await;
+    let asked = tokio::spawn(agent.consult(format!("sip:desk@{}", phone.local_addr())));
+    let mut target = rings(&phone).await;
+    asked.abort();
+    assert_eq!(target.end_within(TOLD).await.0, LegEnd::Canceled);
+    agent.speak();
+    person.speak();
+    agent.hear_each_other(&mut person).await;
+}
+
+/// The hand-over was begun, and nobody waits for it any more.
+async fn somebody_who_came_too_late_is_hung_up_on_and_the_call_goes_on(world: Arc<World>) {
+    let (mut agent, mut person, _phone) = answered(&world).await;
+    let phone = phone().await;
+    let asked = tokio::spawn(agent.consult(format!("sip:desk@{}", phone.local_addr())));
+    let mut target = rings(&phone).await;
+    target.answer().await;
+    let (joined, ()) = tokio::join!(agent.during(asked), target.until(&LegEvent::Answered));
+    assert_eq!(joined.unwrap().unwrap(), Transferred::Joined);
+    agent.forsakes_hand_over();
+    assert_eq!(target.end_within(TOLD).await.0, LegEnd::RemoteHangup);
+    agent.speak();
+    person.speak();
+    agent.hear_each_other(&mut person).await;
 }
 
 async fn a_transferred_call_ends_and_the_carrier_is_told_where_to(world: Arc<World>) {

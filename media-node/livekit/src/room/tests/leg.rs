@@ -379,7 +379,10 @@ async fn a_deleted_room_ends_the_call() {
 async fn a_caller_whom_another_agent_has_taken_is_left_to_it() {
     let server = Server::with(vec![info("ringing"), agent_of_another_node()]).await;
     let control = Arc::<Control>::default();
-    let error = open(config(&server, Direction::Inbound), Arc::clone(&control) as _, &Rooms::default()).await.err().unwrap();
+    let error = open(config(&server, Direction::Inbound), Arc::clone(&control) as _, &Rooms::default())
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::Taken), "{error}");
     until("the agent leaves", || server.count("leave") == 1).await;
     assert_eq!(control.log(), ["yield"]);
