@@ -171,6 +171,7 @@ impl Drop for Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
 
     fn sleeper(scratch: &Path) -> Supervisor {
         Supervisor::start(Server {
@@ -210,16 +211,19 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 
-    /// A shell in the background ignores interrupts, so this one must be killed.
-    fn stubborn() -> Command {
+    /// A supervised shell that is up, and must be killed: it ignores interrupts.
+    fn stubborn() -> Child {
         let mut command = Command::new("sh");
-        command.args(["-c", "while :; do sleep 0.1; done"]);
-        command
+        command.args(["-c", "trap '' INT; echo up; while :; do sleep 0.1; done"]);
+        let mut child = supervised(&command).stdout(Stdio::piped()).spawn().unwrap();
+        let mut up = [0; 3];
+        child.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+        child
     }
 
     #[test]
     fn a_supervised_process_ends_when_the_pipe_is_dropped() {
-        let mut child = supervised(&stubborn()).spawn().unwrap();
+        let mut child = stubborn();
         drop(child.stdin.take());
         let begun = Instant::now();
         assert_eq!(child.wait().unwrap().code(), Some(128 + 9), "interrupts did not help");
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_number_on_the_pipe_bounds_how_long_the_end_may_take() {
-        let mut child = supervised(&stubborn()).spawn().unwrap();
+        let mut child = stubborn();
         let mut pipe = child.stdin.take().unwrap();
         pipe.write_all(b"1\n").unwrap();
         let begun = Instant::now();
@@ -238,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_patient_end_is_cut_short_when_the_pipe_closes() {
-        let mut child = supervised(&stubborn()).spawn().unwrap();
+        let mut child = stubborn();
         let mut pipe = child.stdin.take().unwrap();
         pipe.write_all(b"60\n").unwrap();
         drop(pipe);

@@ -201,6 +201,8 @@ impl SipControl for Call {
     }
 
     async fn hand_over(&self) -> Result<(), TransferError> {
+        // What an earlier hand-over did is undone if this one finds that one of the two has gone.
+        self.spared.store(false, Ordering::SeqCst);
         let Ok(left) = timeout(HAND_OVER_WITHIN, self.leave_persons()).await else {
             tracing::info!(room = self.room, "the call was not handed over in time");
             return Err(TransferError { sip_status: None });

@@ -218,6 +218,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hand_over_that_fails_the_second_time_counts_for_nothing() {
+        let looks = AtomicUsize::new(0);
+        let fake = server(move |method| {
+            let second = method == "ListParticipants" && looks.fetch_add(1, Ordering::SeqCst) == 1;
+            second.then_some(Reply::Refused("internal", None))
+        });
+        let fake = fake.await;
+        let call = call(&fake);
+        call.consult(DESK, RING).await.unwrap();
+        call.hand_over().await.unwrap();
+        call.hand_over().await.unwrap_err();
+        call.remove().await;
+        assert_eq!(removed(&fake), ["callee"]);
+    }
+
+    #[tokio::test]
     async fn a_call_that_has_ended_meanwhile_is_not_handed_over() {
         let fake = server(|_| None).await;
         let call = call(&fake);
