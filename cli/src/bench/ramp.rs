@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// A frame in a hundred may be late.
 const LATE_SHARE: f64 = 0.01;
+/// Between two leads. A multiple of a frame's 20 ms would have all calls tick at the same moment, as
+/// no real calls do.
+const APART: Duration = Duration::from_millis(23);
 /// Between two looks at the memory.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -74,7 +77,7 @@ async fn measure(caller: &Caller<'_>, of: &Processes, idle: (f64, f64), calls: u
         }
     };
     let ended = tokio::select! {
-        ended = caller.round(&people, Duration::from_millis(20)) => ended?,
+        ended = caller.round(&people, APART) => ended?,
         failed = looks => return failed,
     };
     let after = used()?;
