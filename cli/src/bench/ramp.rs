@@ -16,8 +16,7 @@ use std::time::Duration;
 
 /// A frame in a hundred may be late.
 const LATE_SHARE: f64 = 0.01;
-/// Between two leads. A multiple of a frame's 20 ms would have all calls tick at the same moment, as
-/// no real calls do.
+/// Between two leads: no multiple of a frame's 20 ms, so that their answers fall anywhere in it.
 const APART: Duration = Duration::from_millis(23);
 /// Between two looks at the memory.
 const LOOK: Duration = Duration::from_millis(500);

@@ -122,10 +122,7 @@ async fn a_node_that_refuses_new_calls_leaves_them_to_another_one(_: Arc<World>)
         let taken = timeout(SOON, other.next_call()).await.expect("the other node is asked").unwrap();
         let mut agent = Party::new(taken.leg);
         agent.answer().await;
-        agent.speak();
         tokio::join!(agent.until(&LegEvent::Answered), second.until(&LegEvent::Answered));
-        // Whoever hangs up before the SIP server has seen the ACK is not heard doing so.
-        second.hear_from(&mut agent).await;
         second.hang_up();
         assert_eq!(agent.end().await.0, LegEnd::RemoteHangup);
     }
