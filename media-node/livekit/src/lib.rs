@@ -3,9 +3,9 @@
 //!
 //! [`room`] is the media: signalling socket, peer connections, Opus, and the leg made of them.
 //! [`control`] is what a leg asks of LiveKit's API, and `call` answers it. Calls out go by
-//! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind, `webhook` tells it when
-//! to look, `transfer` puts a caller through. All of it
-//! together is [`LiveKitTelephony`].
+//! `trunks`, calls in by `entrance` and `worker`; `sweep` ends what a crash left behind, `ghosts`
+//! tells it who is listed and gone, `webhook` when to look; `transfer` puts a caller through. All
+//! of it together is [`LiveKitTelephony`].
 //!
 //! Nothing here knows accounts, flows or the database: a call comes in with two numbers, and the
 //! node decides.
@@ -17,6 +17,7 @@ pub mod control;
 mod entrance;
 #[cfg(test)]
 mod fake;
+mod ghosts;
 mod guest;
 mod job;
 mod legs;

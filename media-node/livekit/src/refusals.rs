@@ -50,6 +50,14 @@ pub(crate) fn is_not_found(error: &ServiceError) -> bool {
             if refusal.code == ServerErrorCode::NOT_FOUND)
 }
 
+/// No server has the person who was asked for.
+pub(crate) fn is_nobody_there(error: &ServiceError) -> bool {
+    let gone = [ServerErrorCode::NOT_FOUND, ServerErrorCode::UNAVAILABLE];
+    sip_status(error).is_none()
+        && matches!(error, ServiceError::Twirp(ServerError::Twirp(refusal))
+            if gone.contains(&refusal.code.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +90,15 @@ mod tests {
         assert!(is_undecided(&refusal("deadline_exceeded", None)));
         assert!(!is_undecided(&refusal("deadline_exceeded", Some("408"))));
         assert!(!is_undecided(&refusal("permission_denied", None)));
+    }
+
+    #[test]
+    fn only_a_server_that_looked_for_a_person_is_believed() {
+        assert!(
+            is_nobody_there(&refusal("unavailable", None)) && is_nobody_there(&refusal("not_found", None))
+        );
+        assert!(!is_nobody_there(&refusal("deadline_exceeded", None)));
+        assert!(!is_nobody_there(&refusal("internal", None)));
     }
 
     #[test]

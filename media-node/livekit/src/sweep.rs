@@ -9,15 +9,17 @@
 
 use crate::api::Api;
 use crate::entrance;
+use crate::ghosts::Ghosts;
 use crate::legs::Legs;
 use crate::names::HANDED_OVER;
 use crate::numbers::Numbers;
-use crate::refusals::is_not_found;
+use crate::refusals::{is_not_found, is_undecided};
 use crate::trunks::Trunks;
 use futures::StreamExt as _;
 use futures::future::ready;
 use futures::stream;
 use livekit_api::services::ServiceError;
+use livekit_api::services::room::CreateRoomOptions;
 use livekit_protocol::participant_info::Kind;
 use livekit_protocol::{CreateAgentDispatchRequest, ParticipantInfo, Room};
 use std::collections::HashMap;
@@ -49,6 +51,7 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 pub(crate) struct Sweep {
     pub(crate) api: Arc<Api>,
     pub(crate) legs: Legs,
+    pub(crate) ghosts: Ghosts,
     pub(crate) trunks: Arc<Trunks>,
     pub(crate) allow: Vec<String>,
     pub(crate) numbers: Option<Arc<dyn Numbers>>,
@@ -100,6 +103,7 @@ impl Sweep {
         let rooms = self.api.livekit.room().list_rooms(Vec::new()).await?;
         let foreign = |room: &Room| self.api.names.is_room(&room.name) && !self.legs.contains(&room.name);
         let rooms: Vec<Room> = rooms.into_iter().filter(foreign).collect();
+        self.ghosts.retain(&rooms.iter().map(|room| room.name.as_str()).collect());
         let mut before = std::mem::take(absences);
         let looks: Vec<_> = rooms
             .into_iter()
@@ -114,8 +118,11 @@ impl Sweep {
 
     /// One look at one room, whose trouble is no other's. Returns its absence, if it has one.
     async fn room(&self, room: Room, before: Option<Absence>, now: Instant) -> Option<(String, Absence)> {
-        let people = match self.api.livekit.room().list_participants(&room.name).await {
-            Ok(people) => people,
+        let (people, haunted) = match self.api.livekit.room().list_participants(&room.name).await {
+            Ok(listed) => {
+                let haunted = !listed.is_empty();
+                (self.ghosts.present(&room.name, listed, now), haunted)
+            }
             Err(error) => {
                 tracing::debug!(room = room.name, %error, "a room cannot be seen now");
                 return before.map(|absence| (room.name, absence));
@@ -126,7 +133,7 @@ impl Sweep {
         let handed_over = room.metadata == HANDED_OVER;
         let without_agent = now.duration_since(absence.since);
         let verdict = match (people.is_empty(), handed_over) {
-            (true, _) => verdict_on_empty(without_agent),
+            (true, _) => verdict_on_empty(without_agent, haunted),
             (false, true) => verdict_on_handed_over(&people),
             (false, false) => verdict(&people, without_agent, absence.asked),
         };
@@ -144,12 +151,25 @@ impl Sweep {
         if self.legs.contains(room) {
             return;
         }
-        match self.api.livekit.room().delete_room(room).await {
-            Ok(_) if handed_over => {}
-            Ok(_) => tracing::warn!(room, "ended a room without an agent"),
+        match self.delete(room).await {
+            Ok(()) if handed_over => {}
+            Ok(()) => tracing::warn!(room, "ended a room without an agent"),
             // Another node was faster.
             Err(error) if is_not_found(&error) => {}
             Err(error) => tracing::warn!(room, %error, "a room without an agent cannot be ended now"),
+        }
+    }
+
+    /// A room whose server is gone is taken over by another one first, which takes a request to
+    /// make it: until then nobody answers a request to delete it.
+    async fn delete(&self, room: &str) -> Result<(), ServiceError> {
+        let rooms = self.api.livekit.room();
+        match rooms.delete_room(room).await {
+            Err(error) if is_undecided(&error) => {
+                rooms.create_room(room, CreateRoomOptions::default()).await?;
+                rooms.delete_room(room).await.map(drop)
+            }
+            answer => answer.map(drop),
         }
     }
 
@@ -186,8 +206,10 @@ enum Verdict {
 }
 
 /// A room just made is empty until its agent comes, and one just left until the server tidies up.
-fn verdict_on_empty(without_anybody: Duration) -> Verdict {
-    if without_anybody >= FORGOTTEN { Verdict::End } else { Verdict::Wait }
+/// One that has none but ghosts in it has been left by a server that is no more.
+fn verdict_on_empty(without_anybody: Duration, haunted: bool) -> Verdict {
+    let forgotten = without_anybody >= if haunted { ABANDONED } else { FORGOTTEN };
+    if forgotten { Verdict::End } else { Verdict::Wait }
 }
 
 /// Two persons whom an agent has left to each other: when one goes, the other is to go, too.
@@ -230,6 +252,7 @@ mod tests {
     };
     use prost::Message as _;
     use std::collections::HashSet;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn person(kind: Kind, attributes: &[(&str, &str)]) -> ParticipantInfo {
         let attributes =
@@ -244,8 +267,10 @@ mod tests {
     #[test]
     fn a_room_with_an_agent_is_left_alone_and_an_empty_one_for_a_minute() {
         let hour = Duration::from_secs(3_600);
-        assert_eq!(verdict_on_empty(ABANDONED), Verdict::Wait);
-        assert_eq!(verdict_on_empty(FORGOTTEN), Verdict::End);
+        assert_eq!(verdict_on_empty(ABANDONED, false), Verdict::Wait);
+        assert_eq!(verdict_on_empty(FORGOTTEN, false), Verdict::End);
+        assert_eq!(verdict_on_empty(UNANSWERED, true), Verdict::Wait, "somebody may be on the way back");
+        assert_eq!(verdict_on_empty(ABANDONED, true), Verdict::End);
         assert_eq!(verdict(&[caller("active"), person(Kind::Agent, &[])], hour, false), Verdict::Attended);
     }
 
@@ -283,6 +308,7 @@ mod tests {
         Sweep {
             api: Arc::clone(&fake.api),
             legs: Legs::new(1),
+            ghosts: Ghosts::new(Arc::clone(&fake.api)),
             trunks: Arc::new(Trunks::new(Arc::clone(&fake.api))),
             allow: Vec::new(),
             numbers: None,
@@ -323,6 +349,29 @@ mod tests {
         let ended: HashSet<String> = ended.collect();
         let wanted = ["gone", "stuck", "last"].map(|name| format!("talkif-eu-west-in-{name}"));
         assert_eq!(ended, HashSet::from(wanted));
+    }
+
+    /// As a server answers for a room of one that is no more, until it is told to make the room.
+    fn orphaned() -> impl Fn(&str, &[u8]) -> Reply {
+        let made = AtomicBool::new(false);
+        move |method, _| match method {
+            "CreateRoom" => {
+                made.store(true, Ordering::SeqCst);
+                Reply::of(&Room::default())
+            }
+            _ if made.load(Ordering::SeqCst) => Reply::of(&DeleteRoomResponse::default()),
+            _ => Reply::Refused("unavailable", None),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_room_whose_server_is_gone_is_taken_over_and_then_ended() {
+        let fake = Fake::start(orphaned()).await;
+        sweep(&fake).delete("talkif-eu-west-in-left").await.unwrap();
+        assert_eq!(fake.methods(), ["DeleteRoom", "CreateRoom", "DeleteRoom"]);
+        let fake = Fake::start(|_, _| Reply::Refused("internal", None)).await;
+        assert!(sweep(&fake).delete("talkif-eu-west-in-stuck").await.is_err());
+        assert_eq!(fake.methods(), ["DeleteRoom"]);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use crate::LiveKitConfig;
 use crate::api::Api;
 use crate::call::{Call, Dialled, WayOut};
 use crate::control::SipControl as _;
+use crate::ghosts::Ghosts;
 use crate::job::Job;
 use crate::legs::Legs;
 use crate::names::CALLEE;
@@ -79,6 +80,7 @@ impl LiveKitTelephony {
         let sweep = Sweep {
             api: Arc::clone(&api),
             legs: legs.clone(),
+            ghosts: Ghosts::new(Arc::clone(&api)),
             trunks: Arc::clone(&trunks),
             allow: config.allow,
             numbers: config.numbers,

@@ -1,10 +1,12 @@
 //! Servers and nodes that die in mid-call. Each case has servers of its own to kill.
 
 use crate::party::Party;
-use crate::world::{World, fresh_number, phone, request, rings};
+use crate::world::{SOON, World, fresh_number, phone, request, rings};
 use crate::{Case, cases};
 use livekit_api::services::LiveKitApi;
 use livekit_api::services::sip::{CreateSIPOutboundTrunkOptions, CreateSIPParticipantOptions};
+use livekit_protocol::ParticipantInfo;
+use livekit_protocol::participant_info::Kind;
 use std::sync::Arc;
 use std::time::Duration;
 use talkif_call_engine::io::LegEnd;
@@ -16,12 +18,16 @@ use tokio::time::{sleep, timeout};
 const NOTICED: Duration = Duration::from_secs(45);
 /// All works again within this time after a server is back.
 const RECOVERED: Duration = Duration::from_secs(50);
+/// Who is listed and not there is found out within this time.
+const EXORCISED: Duration = Duration::from_secs(60);
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
         a_call_whose_livekit_sip_dies_ends_and_the_next_one_works,
         a_call_whose_livekit_server_dies_ends_and_the_next_one_works,
         a_person_whose_agent_is_gone_is_hung_up_on,
+        a_person_whose_agent_died_with_its_server_is_hung_up_on,
+        a_room_in_which_all_died_with_their_servers_is_ended,
         a_node_that_stops_hangs_up_on_everybody_before_it_is_gone,
     ]
 }
@@ -103,6 +109,59 @@ async fn a_person_whose_agent_is_gone_is_hung_up_on(world: Arc<World>) {
     person.answer().await;
     person.stays(Duration::from_secs(5)).await;
     assert_eq!(person.end_within(NOTICED).await.0, LegEnd::RemoteHangup, "nobody is left with nobody");
+}
+
+async fn a_person_whose_agent_died_with_its_server_is_hung_up_on(_: Arc<World>) {
+    let world = World::start().await;
+    let mut person = haunt(&world, &[LiveKitPart::Server]).await;
+    assert_eq!(person.end_within(EXORCISED).await.0, LegEnd::RemoteHangup, "nobody is left with a ghost");
+    timeout(EXORCISED, is_gone(&world)).await.expect("its room is gone");
+}
+
+async fn a_room_in_which_all_died_with_their_servers_is_ended(_: Arc<World>) {
+    let world = World::start().await;
+    haunt(&world, &[LiveKitPart::Server, LiveKitPart::Sip]).await;
+    timeout(EXORCISED, is_gone(&world)).await.expect("its room is gone");
+}
+
+/// A node dies in mid-call, and so do these servers, whose list keeps its agent. Returns the person.
+async fn haunt(world: &World, dying: &[LiveKitPart]) -> Party {
+    let (phone, node) = (phone().await, tokio::runtime::Runtime::new().unwrap());
+    let doomed = world.another_node_on(&node).await;
+    let request = request(phone.local_addr(), &fresh_number());
+    let leg = node.spawn(async move { (doomed.dial(request).await, doomed) }).await.unwrap();
+    let mut agent = Party::new(leg.0.unwrap());
+    let call = timeout(SOON, phone.next_call()).await.expect("it rings soon").unwrap();
+    let mut person = Party::with_phone(phone, call.leg);
+    person.answer().await;
+    agent.until(&LegEvent::Answered).await;
+    let mut servers = world.servers.lock().await;
+    dying.iter().for_each(|part| servers.kill(*part));
+    node.shutdown_background();
+    for part in dying {
+        servers.restart(*part).await.unwrap();
+    }
+    person.stays(Duration::from_secs(5)).await;
+    let listed = everybody(world).await.into_iter().any(|person| person.kind == i32::from(Kind::Agent));
+    assert!(listed, "else there is nothing to see through");
+    person
+}
+
+/// All whom the server takes to be in a room.
+async fn everybody(world: &World) -> Vec<ParticipantInfo> {
+    let api = LiveKitApi::with_api_key(&world.url, &world.key.0, &world.key.1);
+    let mut everybody = Vec::new();
+    for room in api.room().list_rooms(Vec::new()).await.unwrap() {
+        everybody.extend(api.room().list_participants(&room.name).await.unwrap());
+    }
+    everybody
+}
+
+async fn is_gone(world: &World) {
+    let api = LiveKitApi::with_api_key(&world.url, &world.key.0, &world.key.1);
+    while !api.room().list_rooms(Vec::new()).await.unwrap().is_empty() {
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Callers and called alike hear the end at once.

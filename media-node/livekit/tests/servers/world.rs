@@ -65,6 +65,12 @@ impl World {
         node
     }
 
+    /// A second node that goes with its runtime, as a process that is killed.
+    pub(crate) async fn another_node_on(&self, runtime: &tokio::runtime::Runtime) -> LiveKitTelephony {
+        let settings = settings(self.url.clone(), &self.key, 1_000);
+        runtime.spawn(async { LiveKitTelephony::start(settings) }).await.unwrap()
+    }
+
     /// From now on, calls to `number` are the caller's to answer.
     pub(crate) fn expect(&self, number: &E164) -> mpsc::UnboundedReceiver<IncomingCall> {
         let (calls, expected) = mpsc::unbounded_channel();
