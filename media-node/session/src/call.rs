@@ -355,6 +355,7 @@ impl Call {
 
     fn finish(mut self) -> Finish {
         self.note_particulars();
+        self.tap_failed |= self.tap.take().is_some_and(|tap| tap.complete().is_err());
         let (samples, rate) = self.ears.given();
         self.usage.add_audio(samples, rate);
         self.journal.usage(&self.usage);

@@ -56,7 +56,7 @@ impl Call {
     }
 
     fn record(&mut self) {
-        let Some(tap) = &self.tap else { return };
+        let Some(tap) = &mut self.tap else { return };
         if tap.record(&self.caller_frame, &self.agent_frame).is_err() {
             self.tap = None;
             self.tap_failed = true;

@@ -12,15 +12,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// 10 s of frames.
-const QUEUED_FRAMES: usize = 500;
+/// Frames that go to the writer at once, 200 ms: it need not wake for each.
+const GATHERED_FRAMES: usize = 10;
+/// 10 s.
+const QUEUED_ORDERS: usize = 500 / GATHERED_FRAMES;
 /// Seconds in a block.
 const BLOCK_SECONDS: usize = 1;
 
 /// What the writer is to do.
 enum Order {
-    /// 20 ms, interleaved.
-    Frame(Vec<i16>),
+    /// Some frames in a row, interleaved.
+    Frames(Vec<i16>),
     /// Throw away what there is.
     Discard,
 }
@@ -28,6 +30,8 @@ enum Order {
 /// Where a session puts its frames. Dropping it completes the recording.
 pub(crate) struct Tap {
     orders: mpsc::Sender<Order>,
+    gathered: Vec<i16>,
+    frames: usize,
 }
 
 impl Tap {
@@ -35,9 +39,35 @@ impl Tap {
     ///
     /// # Errors
     /// If the recording has ended for a reason of its own; the caller drops the tap then.
-    pub(crate) fn record(&self, caller: &[i16], agent: &[i16]) -> Result<(), RecordingEnded> {
-        let frame = caller.iter().zip(agent).flat_map(|(left, right)| [*left, *right]).collect();
-        self.orders.try_send(Order::Frame(frame)).map_err(|_| RecordingEnded)
+    pub(crate) fn record(&mut self, caller: &[i16], agent: &[i16]) -> Result<(), RecordingEnded> {
+        self.gathered.extend(caller.iter().zip(agent).flat_map(|(left, right)| [*left, *right]));
+        self.frames += 1;
+        if self.frames < GATHERED_FRAMES { Ok(()) } else { self.pass_on() }
+    }
+
+    /// The call is over: what there is goes to the writer.
+    ///
+    /// # Errors
+    /// If the recording ended before.
+    pub(crate) fn complete(mut self) -> Result<(), RecordingEnded> {
+        self.pass_on()
+    }
+
+    fn pass_on(&mut self) -> Result<(), RecordingEnded> {
+        let next = Vec::with_capacity(self.gathered.len());
+        let frames = std::mem::replace(&mut self.gathered, next);
+        self.frames = 0;
+        if frames.is_empty() {
+            return Ok(());
+        }
+        self.orders.try_send(Order::Frames(frames)).map_err(|_| RecordingEnded)
+    }
+}
+
+/// A call that panicked leaves what it has heard so far; a writer that takes nothing has said so.
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let _ = self.pass_on();
     }
 }
 
@@ -79,11 +109,11 @@ impl Writer {
     /// Starts a recording under `path`. The file is made with the first frame, so a call that is
     /// never answered leaves none.
     pub(crate) fn start(config: &RecordingConfig, path: String, rate: u32, salt: Salt) -> (Tap, Self) {
-        let (orders, received) = mpsc::channel(QUEUED_FRAMES);
+        let (orders, received) = mpsc::channel(QUEUED_ORDERS);
         let sealer = Sealer::new(&config.key, salt, rate);
         let job = Job { target: config.dir.join(&path), path, rate, sealer };
         let task = tokio::spawn(job.run(received));
-        (Tap { orders: orders.clone() }, Self { orders, task })
+        (Tap { orders: orders.clone(), gathered: Vec::new(), frames: 0 }, Self { orders, task })
     }
 
     /// Waits until the recording is complete; the tap must be gone by now. `None` if there was
@@ -119,7 +149,7 @@ struct Job {
 impl Job {
     async fn run(self, mut orders: mpsc::Receiver<Order>) -> Result<Option<Finished>, WriteError> {
         let first = match orders.recv().await {
-            Some(Order::Frame(frame)) => frame,
+            Some(Order::Frames(frames)) => frames,
             Some(Order::Discard) | None => return Ok(None),
         };
         let part = self.target.with_extension("rec.part");
@@ -156,12 +186,12 @@ impl Job {
         let mut samples = 0;
         loop {
             match orders.recv().await {
-                Some(Order::Frame(frame)) if block.len() >= block_samples => {
+                Some(Order::Frames(frames)) if block.len() >= block_samples => {
                     bytes += self.append(&mut file, &block, false).await?;
                     samples += block.len();
-                    block = frame;
+                    block = frames;
                 }
-                Some(Order::Frame(frame)) => block.extend(frame),
+                Some(Order::Frames(frames)) => block.extend(frames),
                 Some(Order::Discard) => return Ok(None),
                 None => break,
             }
@@ -231,15 +261,15 @@ mod tests {
     #[tokio::test]
     async fn a_recording_reads_back_sample_for_sample() {
         let store = Store::new();
-        let (tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
+        let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         let mut expected = Vec::new();
-        for number in 0..120_i16 {
+        for number in 0..123_i16 {
             tap.record(&[number; 160], &[-number; 160]).unwrap();
             expected.extend([number, -number].repeat(160));
         }
         drop(tap);
         let finished = writer.finish(false).await.unwrap().unwrap();
-        assert_eq!(finished.duration_ms, 2_400);
+        assert_eq!(finished.duration_ms, 2_460);
         let path = store.0.join("eu/call.rec");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), finished.bytes);
         let wav = wav::read(&decrypt_to_wav(&path, &RecordingKey([1; 32])).unwrap()).unwrap();
@@ -251,7 +281,7 @@ mod tests {
     #[tokio::test]
     async fn a_discarded_recording_leaves_no_file() {
         let store = Store::new();
-        let (tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
+        let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         tap.record(&[1; 160], &[1; 160]).unwrap();
         writer.discard().await;
         assert!(store.files().is_empty());
@@ -270,7 +300,7 @@ mod tests {
     async fn a_store_that_takes_no_file_ends_the_recording_and_nothing_else() {
         let store = Store::new();
         std::fs::write(store.0.join("eu"), b"a file where a folder must be").unwrap();
-        let (tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
+        let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         tap.record(&[1; 160], &[1; 160]).unwrap();
         drop(tap);
         assert!(matches!(writer.finish(false).await, Err(WriteError::Io(_))));
@@ -283,7 +313,7 @@ mod tests {
         std::fs::create_dir(store.0.join("eu")).unwrap();
         // Writing to this device always fails with "no space left".
         std::os::unix::fs::symlink("/dev/full", store.0.join("eu/call.rec.part")).unwrap();
-        let (tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
+        let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         tap.record(&[1; 160], &[1; 160]).unwrap();
         drop(tap);
         assert!(matches!(writer.finish(false).await, Err(WriteError::Io(_))));
