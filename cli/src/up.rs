@@ -37,6 +37,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         slots: args.slots,
         livekit: args.place.livekit,
         clocks: None,
+        node_core: None,
     };
     println!("starting; the first start compiles the components");
     let mut stack = tokio::select! {

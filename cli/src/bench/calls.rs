@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How long a round of calls may take.
 const ROUND_WITHIN: Duration = Duration::from_secs(240);
+/// Between two looks at a call: every look takes some of the core that the lab needs.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// A tenant, and what is needed to call people.
 pub(crate) struct Caller<'a> {
@@ -157,8 +159,7 @@ async fn follow(api: &Api, number: String) -> Result<Ended> {
     let id = answer["call_id"].as_str().context("the answer names no call")?.to_owned();
     let begun = Instant::now();
     loop {
-        // Rarely: looking on is not what is measured.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
         let call = api.get(&format!("/v1/calls/{id}")).await?;
         if call["ended_at"].is_string() {
             let call = api.get(&format!("/v1/calls/{id}?include=transcript,trace")).await?;

@@ -22,20 +22,24 @@ impl Processes {
         Ok(Self { node: program_of(node_shell)?, host: named("talkif-host")?, lab: named("talkif-lab")? })
     }
 
-    /// Gives the first core to the node and the others to everybody else; false on a machine with
+    /// Keeps everybody but the node from the core that [`last`] gave it; false on a machine with
     /// one core.
     pub(crate) fn part(&self) -> Result<bool> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        if cores < 2 {
-            return Ok(false);
-        }
-        let others = format!("1-{}", cores - 1);
+        let Some(last) = last()? else { return Ok(false) };
+        let others = format!("0-{}", last - 1);
         let own = std::process::id();
-        for pid in children(own).into_iter().chain([own]) {
-            bind(pid, if pid == self.node { "0" } else { &others })?;
+        for pid in children(own).into_iter().chain([own]).filter(|pid| *pid != self.node) {
+            bind(pid, &others)?;
         }
         Ok(true)
     }
+}
+
+/// The node's core; none on a machine that has but one. Not the first, which is where a machine
+/// does most of its own work.
+pub(crate) fn last() -> Result<Option<usize>> {
+    let cores = std::thread::available_parallelism().context("the number of cores")?;
+    Ok(cores.get().checked_sub(1).filter(|last| *last > 0))
 }
 
 /// All threads of a process; those that it starts later inherit the choice.

@@ -151,6 +151,7 @@ async fn measure(section: Section, args: &Args) -> Result<Vec<Figure>> {
         slots: if section.calls() { args.calls.iter().copied().max().unwrap_or(0).max(100) } else { 0 },
         livekit: args.place.livekit,
         clocks: None,
+        node_core: if section == Section::Calls { cores::last()? } else { None },
     };
     eprintln!("measuring {} …", section.name());
     let stack = Stack::start(options, &binaries).await?;

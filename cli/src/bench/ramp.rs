@@ -1,6 +1,6 @@
 //! More and more whole calls at once, until the node's frames are no longer in time.
 //!
-//! The node has a core for itself, and the lab, the stores and the edge have the others: what the
+//! The node has a core for itself, at real-time priority if the system allows it, and the lab, the stores and the edge have the others: what the
 //! load costs is not in the node's figures. A call's share of the processor is all that the node
 //! used from the first lead to the last goodbye over all seconds of all calls, dialling and
 //! writing down included.
@@ -11,6 +11,7 @@ use super::plot::{Curve, Plot};
 use super::process_stats::{cpu_seconds, resident_mib};
 use super::table::{Figure, Mark};
 use crate::demo::Persona;
+use crate::stack::may_go_first;
 use anyhow::{Context as _, Result};
 use std::time::Duration;
 
@@ -57,7 +58,11 @@ pub(crate) async fn run(caller: &Caller<'_>, counts: &[usize]) -> Result<(Vec<Fi
     }
     let mut figures: Vec<Figure> = rounds.iter().flat_map(Round::figures).collect();
     let carried = rounds.iter().filter(|round| round.is_carried()).map(|round| round.at_once).max();
-    let name = if parted { "calls at once on the node's one core" } else { "calls at once on one core" };
+    let name = match (parted, may_go_first()) {
+        (true, true) => "calls at once on the node's one core, at real-time priority",
+        (true, false) => "calls at once on the node's one core",
+        (false, _) => "calls at once on one core",
+    };
     figures
         .push(Figure::new("calls", name, carried.unwrap_or_default() as f64, "").mark(Mark::AtLeast(100.0)));
     Ok((figures, plot(&rounds)))

@@ -117,6 +117,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         slots: size.slots_per_node,
         livekit: args.place.livekit,
         clocks: MovableClocks::find(state.clone()).filter(|_| size.rough.clocks),
+        node_core: None,
     };
     tell(&args, &format!("seed {seed}"));
     if !size.rough.clocks && !args.place.livekit {

@@ -91,6 +91,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         slots: args.total().max(10),
         livekit: args.place.livekit,
         clocks: None,
+        node_core: None,
     };
     let view = view::View::new(args.json);
     let telephony = if args.place.livekit { "LiveKit, " } else { "" };

@@ -29,6 +29,7 @@ use livekit::Line;
 pub(crate) use livekit::LiveKitAddress;
 use lock::RunLock;
 use node::NodeLaunch;
+pub(crate) use node::may_go_first;
 use std::path::PathBuf;
 use std::time::Duration;
 use stores::Stores;
@@ -71,6 +72,9 @@ pub(crate) struct Options {
     pub(crate) livekit: bool,
     /// Sets the nodes' clocks; `None` leaves them the machine's.
     pub(crate) clocks: Option<MovableClocks>,
+    /// The only core that the nodes run on, before everything else there if that is allowed;
+    /// `None` leaves it to the machine.
+    pub(crate) node_core: Option<usize>,
 }
 
 /// A running region.

@@ -7,10 +7,14 @@ use super::stores::Stores;
 use super::{Binaries, DRAIN_WITHIN, Options, READY_WITHIN, Secrets};
 use anyhow::Result;
 use std::path::Path;
+use tokio::process::Command;
 
 /// What the lab's vendors are sent as their key. They take any; this one is found where it is not
 /// meant to be.
 const VENDOR_KEY: &str = "lab-vendor-key";
+
+/// Runs what follows before everything that has no real-time priority.
+const GO_FIRST: [&str; 3] = ["chrt", "--rr", "10"];
 
 /// What a node is told.
 pub(super) struct NodeLaunch<'a> {
@@ -31,7 +35,7 @@ impl NodeLaunch<'_> {
     /// Starts a node and returns when it is ready.
     pub(super) async fn start(&self, binaries: &Binaries, options: &Options, logs: &Path) -> Result<Process> {
         let ready = options.state.join(format!("{}.ready", self.name));
-        let mut command = tokio::process::Command::new(binaries.program("talkif-node")?);
+        let mut command = program(binaries, options.node_core)?;
         command
             .args(["--drain-s", &(DRAIN_WITHIN.as_secs() - 10).to_string()])
             .env("TALKIF_REGION", options.region.as_str())
@@ -75,4 +79,25 @@ impl NodeLaunch<'_> {
         process.ready(READY_WITHIN).await?;
         Ok(process)
     }
+}
+
+/// The node's program; with a core of its own, as docs/operations.md has it run. It begins on that
+/// core, and so has as many threads as suit it.
+fn program(binaries: &Binaries, core: Option<usize>) -> Result<Command> {
+    let program = binaries.program("talkif-node")?;
+    let Some(core) = core else { return Ok(Command::new(program)) };
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core.to_string()]);
+    if may_go_first() {
+        command.args(GO_FIRST);
+    }
+    command.arg(program);
+    Ok(command)
+}
+
+/// Whether a process may have a real-time priority here.
+pub(crate) fn may_go_first() -> bool {
+    let [program, options @ ..] = GO_FIRST;
+    let tried = std::process::Command::new(program).args(options).arg("true").output();
+    tried.is_ok_and(|tried| tried.status.success())
 }
