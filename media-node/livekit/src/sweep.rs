@@ -13,7 +13,7 @@ use crate::ghosts::Ghosts;
 use crate::legs::Legs;
 use crate::names::HANDED_OVER;
 use crate::numbers::Numbers;
-use crate::refusals::{is_not_found, is_undecided};
+use crate::refusals::is_not_found;
 use crate::trunks::Trunks;
 use futures::StreamExt as _;
 use futures::future::ready;
@@ -128,7 +128,7 @@ impl Sweep {
                 return before.map(|absence| (room.name, absence));
             }
         };
-        let fresh = Absence { since: now, asked: false, empty: people.is_empty() };
+        let fresh = Absence { since: now, asked: false, told: false, empty: people.is_empty() };
         let mut absence = before.filter(|absence| absence.empty == people.is_empty()).unwrap_or(fresh);
         let handed_over = room.metadata == HANDED_OVER;
         let without_agent = now.duration_since(absence.since);
@@ -141,31 +141,37 @@ impl Sweep {
             Verdict::Attended => return None,
             Verdict::Wait => {}
             Verdict::AskAgain => absence.asked = self.ask_for_agent(&room.name).await,
-            Verdict::End => self.end(&room.name, handed_over).await,
+            Verdict::End => absence.told |= !self.end(&room.name, handed_over, absence.told).await,
         }
         Some((room.name, absence))
     }
 
-    async fn end(&self, room: &str, handed_over: bool) {
+    /// Whether it could be done. `told` says that the log knows that it cannot.
+    async fn end(&self, room: &str, handed_over: bool, told: bool) -> bool {
         // A leg may have come while we looked.
         if self.legs.contains(room) {
-            return;
+            return true;
         }
         match self.delete(room).await {
             Ok(()) if handed_over => {}
             Ok(()) => tracing::warn!(room, "ended a room without an agent"),
             // Another node was faster.
             Err(error) if is_not_found(&error) => {}
-            Err(error) => tracing::warn!(room, %error, "a room without an agent cannot be ended now"),
+            Err(_) if told => return false,
+            Err(error) => {
+                tracing::warn!(room, %error, "a room without an agent cannot be ended now");
+                return false;
+            }
         }
+        true
     }
 
     /// A room whose server is gone is taken over by another one first, which takes a request to
-    /// make it: until then nobody answers a request to delete it.
+    /// make it: until then nobody answers a request to delete it, or the server is not found.
     async fn delete(&self, room: &str) -> Result<(), ServiceError> {
         let rooms = self.api.livekit.room();
         match rooms.delete_room(room).await {
-            Err(error) if is_undecided(&error) => {
+            Err(error) if !is_not_found(&error) => {
                 rooms.create_room(room, CreateRoomOptions::default()).await?;
                 rooms.delete_room(room).await.map(drop)
             }
@@ -191,6 +197,8 @@ struct Absence {
     since: Instant,
     /// Whether we have asked for an agent.
     asked: bool,
+    /// Whether the log knows that it cannot be ended.
+    told: bool,
     /// Nor is anybody else in it.
     empty: bool,
 }
@@ -352,7 +360,7 @@ mod tests {
     }
 
     /// As a server answers for a room of one that is no more, until it is told to make the room.
-    fn orphaned() -> impl Fn(&str, &[u8]) -> Reply {
+    fn orphaned(code: &'static str) -> impl Fn(&str, &[u8]) -> Reply {
         let made = AtomicBool::new(false);
         move |method, _| match method {
             "CreateRoom" => {
@@ -360,18 +368,21 @@ mod tests {
                 Reply::of(&Room::default())
             }
             _ if made.load(Ordering::SeqCst) => Reply::of(&DeleteRoomResponse::default()),
-            _ => Reply::Refused("unavailable", None),
+            _ => Reply::Refused(code, None),
         }
     }
 
     #[tokio::test]
     async fn a_room_whose_server_is_gone_is_taken_over_and_then_ended() {
-        let fake = Fake::start(orphaned()).await;
-        sweep(&fake).delete("talkif-eu-west-in-left").await.unwrap();
-        assert_eq!(fake.methods(), ["DeleteRoom", "CreateRoom", "DeleteRoom"]);
-        let fake = Fake::start(|_, _| Reply::Refused("internal", None)).await;
-        assert!(sweep(&fake).delete("talkif-eu-west-in-stuck").await.is_err());
-        assert_eq!(fake.methods(), ["DeleteRoom"]);
+        // What the server says depends on whether it still has the other one on record.
+        for code in ["unavailable", "unknown"] {
+            let fake = Fake::start(orphaned(code)).await;
+            sweep(&fake).delete("talkif-eu-west-in-left").await.unwrap();
+            assert_eq!(fake.methods(), ["DeleteRoom", "CreateRoom", "DeleteRoom"]);
+        }
+        let fake = Fake::start(|_, _| Reply::Refused("not_found", None)).await;
+        assert!(sweep(&fake).delete("talkif-eu-west-in-ended").await.is_err());
+        assert_eq!(fake.methods(), ["DeleteRoom"], "nothing is made that has gone");
     }
 
     #[tokio::test]
@@ -379,7 +390,7 @@ mod tests {
         let fake = Fake::start(left_alone).await;
         let since = Instant::now();
         let room = "talkif-eu-west-in-unseen".to_owned();
-        let absence = Absence { since, asked: true, empty: false };
+        let absence = Absence { since, asked: true, told: false, empty: false };
         let mut absences =
             HashMap::from([(room.clone(), absence), ("talkif-eu-west-in-former".to_owned(), absence)]);
         sweep(&fake).rooms(&mut absences, since + ROUND).await.unwrap();
