@@ -38,8 +38,15 @@ impl Processes {
 /// The node's core; none on a machine that has but one. Not the first, which is where a machine
 /// does most of its own work.
 pub(crate) fn last() -> Result<Option<usize>> {
-    let cores = std::thread::available_parallelism().context("the number of cores")?;
-    Ok(cores.get().checked_sub(1).filter(|last| *last > 0))
+    let status = std::fs::read_to_string("/proc/self/status").context("the cores of this process")?;
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    Ok(last_of_many(allowed.trim()))
+}
+
+/// Of a list as the kernel writes it: `0-3,8`.
+fn last_of_many(list: &str) -> Option<usize> {
+    let (_, last) = list.rsplit_once(['-', ','])?;
+    last.parse().ok().filter(|last| *last > 0)
 }
 
 /// All threads of a process; those that it starts later inherit the choice.
@@ -52,4 +59,17 @@ fn bind(pid: u32, cores: &str) -> Result<()> {
         bail!("process {pid} cannot be bound: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_core_is_taken_only_where_there_are_others() {
+        assert_eq!(last_of_many("0-1"), Some(1));
+        assert_eq!(last_of_many("0-3,8"), Some(8));
+        assert_eq!(last_of_many("4"), None);
+        assert_eq!(last_of_many(""), None);
+    }
 }

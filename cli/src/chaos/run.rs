@@ -20,7 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const QUIET_WITHIN: Duration = Duration::from_secs(300);
 /// A node searches for leftovers when it starts.
 const TIDY_WITHIN: Duration = Duration::from_secs(60);
-/// Longer than the dialers leave a silent reader its entries, and LiveKit an empty room.
+/// How long LiveKit may list a room in which a server that was killed had people: they are found
+/// out within 34 s, and a room is left empty for a minute.
+const EMPTY_WITHIN: Duration = Duration::from_secs(120);
+/// Longer than the dialers leave a silent reader its entries.
 const LEFT_WITHIN: Duration = Duration::from_secs(60);
 /// How long the phones of the question about slots ring, at most; longer from try to try.
 const RINGS: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
@@ -201,7 +204,7 @@ impl Run {
         let begun = Instant::now();
         loop {
             let left = rooms::all(livekit).await?;
-            if left.is_empty() || begun.elapsed() > LEFT_WITHIN {
+            if left.is_empty() || begun.elapsed() > EMPTY_WITHIN {
                 return Ok(left);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;

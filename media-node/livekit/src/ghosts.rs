@@ -13,78 +13,101 @@ use livekit_api::services::ServiceError;
 use livekit_api::services::room::UpdateParticipantOptions;
 use livekit_protocol::ParticipantInfo;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 /// How often somebody who is there is asked for.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(20);
 /// And somebody who may not be.
 const AGAIN: Duration = Duration::from_secs(1);
 /// A server says after 3 s that nobody has answered it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
-/// Whoever cannot be found for this long is a ghost: a server may be too busy for a while.
+/// Whoever cannot be found for this long …
 const GONE: Duration = Duration::from_secs(10);
+/// … and as often in a row is a ghost: a server may be too busy for a while.
+const MISSES: u32 = 3;
 /// Requests under way.
 const AT_ONCE: usize = 32;
 
 /// What is known of the people in the rooms of others.
 pub(crate) struct Ghosts {
     api: Arc<Api>,
-    people: People,
+    rooms: Rooms,
     places: Arc<Semaphore>,
 }
 
-/// By room and identity.
-type People = Arc<Mutex<HashMap<(String, String), Known>>>;
+/// By room, and by the session ID of whoever is in it.
+type Rooms = Arc<Mutex<HashMap<String, People>>>;
+type People = HashMap<String, Known>;
 
 impl Ghosts {
     pub(crate) fn new(api: Arc<Api>) -> Self {
-        Self { api, people: People::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { api, rooms: Rooms::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Those of `listed` who are not known to be ghosts. Asks for whom it is time to ask for, and
-    /// does not wait for the answers.
+    /// does not wait for the answers; forgets those who are listed no more.
     pub(crate) fn present(
         &self,
         room: &str,
-        listed: Vec<ParticipantInfo>,
+        listed: &[ParticipantInfo],
         now: Instant,
     ) -> Vec<ParticipantInfo> {
-        let mut people = lock(&self.people);
-        let is_there = |person: &ParticipantInfo| {
-            let key = (room.to_owned(), person.identity.clone());
-            let known = people.entry(key.clone()).or_insert_with(|| Known::new(now));
+        let mut rooms = lock(&self.rooms);
+        let mut before = rooms.remove(room).unwrap_or_default();
+        let (mut people, mut present) = (People::new(), Vec::new());
+        for person in listed {
+            let mut known = before.remove(&person.sid).unwrap_or_else(|| Known::new(now));
             if known.take_turn(now) {
-                self.ask_for(key);
+                self.ask_for(room.to_owned(), person);
             }
-            !known.ghost
-        };
-        listed.into_iter().filter(is_there).collect()
+            if !known.is_ghost {
+                present.push(person.clone());
+            }
+            people.insert(person.sid.clone(), known);
+        }
+        rooms.insert(room.to_owned(), people);
+        present
     }
 
     /// Forgets the people of all other rooms.
-    pub(crate) fn retain(&self, rooms: &HashSet<&str>) {
-        lock(&self.people).retain(|(room, _), _| rooms.contains(room.as_str()));
+    pub(crate) fn retain(&self, names: &HashSet<&str>) {
+        lock(&self.rooms).retain(|room, _| names.contains(room.as_str()));
     }
 
-    fn ask_for(&self, key: (String, String)) {
-        let (api, people, places) =
-            (Arc::clone(&self.api), Arc::clone(&self.people), Arc::clone(&self.places));
+    /// LiveKit was away: everybody is asked for anew.
+    pub(crate) fn doubt(&self, now: Instant) {
+        let mut rooms = lock(&self.rooms);
+        rooms.values_mut().flat_map(People::values_mut).for_each(|known| known.doubt(now));
+    }
+
+    /// As if this person had been missed for long.
+    #[cfg(test)]
+    pub(crate) fn presume_ghost(&self, room: &str, sid: &str) {
+        let mut rooms = lock(&self.rooms);
+        if let Some(known) = rooms.get_mut(room).and_then(|people| people.get_mut(sid)) {
+            *known = Known { due: None, missed: None, misses: MISSES, is_ghost: true };
+        }
+    }
+
+    fn ask_for(&self, room: String, person: &ParticipantInfo) {
+        let (identity, sid) = (person.identity.clone(), person.sid.clone());
+        let (api, rooms, places) = (Arc::clone(&self.api), Arc::clone(&self.rooms), Arc::clone(&self.places));
         tokio::spawn(async move {
             // It is never closed.
             let _place = places.acquire().await;
-            let answer = is_served(&api, &key.0, &key.1).await;
-            if let Some(known) = lock(&people).get_mut(&key) {
+            let answer = is_served(&api, &room, &identity).await;
+            if let Some(known) = lock(&rooms).get_mut(&room).and_then(|people| people.get_mut(&sid)) {
                 known.heard(answer, Instant::now());
             }
         });
     }
 }
 
-fn lock(people: &People) -> std::sync::MutexGuard<'_, HashMap<(String, String), Known>> {
-    people.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(rooms: &Rooms) -> MutexGuard<'_, HashMap<String, People>> {
+    rooms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a server has this person, if that can be told.
@@ -111,25 +134,31 @@ struct Known {
     due: Option<Instant>,
     /// Since when nobody has had this person.
     missed: Option<Instant>,
-    ghost: bool,
+    misses: u32,
+    is_ghost: bool,
 }
 
 impl Known {
     const fn new(now: Instant) -> Self {
-        Self { due: Some(now), missed: None, ghost: false }
+        Self { due: Some(now), missed: None, misses: 0, is_ghost: false }
     }
 
     fn take_turn(&mut self, now: Instant) -> bool {
         self.due.take_if(|due| *due <= now).is_some()
     }
 
+    fn doubt(&mut self, now: Instant) {
+        self.due = self.due.map(|due| due.min(now));
+    }
+
     /// No answer, or an unclear one, changes nothing.
     fn heard(&mut self, is_there: Option<bool>, now: Instant) {
         match is_there {
-            Some(true) => (self.missed, self.ghost) = (None, false),
+            Some(true) => (self.missed, self.misses, self.is_ghost) = (None, 0, false),
             Some(false) => {
                 let missed = *self.missed.get_or_insert(now);
-                self.ghost = now.duration_since(missed) >= GONE;
+                self.misses += 1;
+                self.is_ghost = self.misses >= MISSES && now.duration_since(missed) >= GONE;
             }
             None => {}
         }
@@ -146,13 +175,17 @@ mod tests {
     use prost::Message as _;
 
     #[test]
-    fn who_is_there_is_asked_for_once_a_minute() {
+    fn who_is_there_is_asked_for_now_and_then_and_when_livekit_was_away() {
         let now = Instant::now();
         let mut known = Known::new(now);
         assert!(known.take_turn(now));
+        known.doubt(now);
         assert!(!known.take_turn(now + EVERY), "the answer is still awaited");
         known.heard(Some(true), now);
         assert!(!known.take_turn(now + EVERY / 2));
+        known.doubt(now + EVERY / 2);
+        assert!(known.take_turn(now + EVERY / 2));
+        known.heard(Some(true), now);
         assert!(known.take_turn(now + EVERY));
     }
 
@@ -161,15 +194,17 @@ mod tests {
         let now = Instant::now();
         let mut known = Known::new(now);
         known.heard(Some(false), now);
-        assert!(!known.ghost && known.take_turn(now + AGAIN));
+        assert!(!known.is_ghost && known.take_turn(now + AGAIN));
         known.heard(None, now + GONE);
-        assert!(!known.ghost, "an answer that says nothing is no proof");
+        assert!(!known.is_ghost, "an answer that says nothing is no proof");
         known.heard(Some(false), now + GONE);
-        assert!(known.ghost);
+        assert!(!known.is_ghost, "twice is not often");
+        known.heard(Some(false), now + GONE);
+        assert!(known.is_ghost);
         known.heard(Some(true), now + GONE * 2);
-        assert!(!known.ghost);
-        known.heard(Some(false), now + GONE * 3);
-        assert!(!known.ghost, "it begins anew");
+        assert!(!known.is_ghost);
+        (0..MISSES).for_each(|_| known.heard(Some(false), now + GONE * 3));
+        assert!(!known.is_ghost, "it begins anew");
     }
 
     /// LiveKit has everybody in its list, and only the caller in the room.
@@ -181,27 +216,29 @@ mod tests {
     }
 
     fn named(identity: &str) -> ParticipantInfo {
-        ParticipantInfo { identity: identity.to_owned(), ..ParticipantInfo::default() }
+        ParticipantInfo {
+            identity: identity.to_owned(),
+            sid: format!("PA_{identity}"),
+            ..ParticipantInfo::default()
+        }
     }
 
     #[tokio::test]
-    async fn everybody_who_is_listed_is_asked_for() {
+    async fn everybody_who_is_listed_is_asked_for_and_forgotten_with_the_list() {
         let fake = Fake::start(haunted).await;
         let ghosts = Ghosts::new(Arc::clone(&fake.api));
-        let listed = vec![named("caller"), named("agent")];
-        assert_eq!(ghosts.present("room", listed.clone(), Instant::now()).len(), 2, "nobody waits for it");
-        let missed = |identity: &str| {
-            let key = ("room".to_owned(), identity.to_owned());
-            lock(&ghosts.people)[&key].missed
-        };
-        while missed("agent").is_none() {
+        let listed = [named("caller"), named("agent")];
+        assert_eq!(ghosts.present("room", &listed, Instant::now()).len(), 2, "nobody waits for it");
+        let known = |sid: &str| lock(&ghosts.rooms)["room"].get(sid).copied();
+        while known("PA_agent").unwrap().missed.is_none() || known("PA_caller").unwrap().due.is_none() {
             tokio::task::yield_now().await;
         }
-        lock(&ghosts.people).get_mut(&("room".to_owned(), "agent".to_owned())).unwrap().ghost = true;
-        let present = ghosts.present("room", listed, Instant::now());
-        assert_eq!(present, [named("caller")]);
-        assert_eq!(missed("caller"), None);
+        assert_eq!(known("PA_caller").unwrap().missed, None);
+        lock(&ghosts.rooms).get_mut("room").unwrap().get_mut("PA_agent").unwrap().is_ghost = true;
+        assert_eq!(ghosts.present("room", &listed, Instant::now()), [named("caller")]);
+        ghosts.present("room", &listed[..1], Instant::now());
+        assert!(known("PA_agent").is_none(), "who comes anew is somebody else");
         ghosts.retain(&HashSet::from(["another"]));
-        assert!(lock(&ghosts.people).is_empty());
+        assert!(lock(&ghosts.rooms).is_empty());
     }
 }

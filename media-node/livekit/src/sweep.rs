@@ -7,7 +7,7 @@
 //! were away at that moment, an agent is asked for once more first. The sweep also keeps the way
 //! in open, and trunks in step with the numbers.
 
-use crate::api::Api;
+use crate::api::{Api, DEPARTED_ROOM_S, EMPTY_ROOM_S};
 use crate::entrance;
 use crate::ghosts::Ghosts;
 use crate::legs::Legs;
@@ -72,6 +72,7 @@ impl Sweep {
             }
             if let Err(error) = self.rooms(&mut absences, Instant::now()).await {
                 tracing::debug!(%error, "LiveKit's rooms cannot be seen now");
+                self.ghosts.doubt(Instant::now());
             }
             tokio::time::sleep(SOONEST).await;
             // Nobody may call; then it is a round like any other.
@@ -118,65 +119,67 @@ impl Sweep {
 
     /// One look at one room, whose trouble is no other's. Returns its absence, if it has one.
     async fn room(&self, room: Room, before: Option<Absence>, now: Instant) -> Option<(String, Absence)> {
-        let (people, haunted) = match self.api.livekit.room().list_participants(&room.name).await {
-            Ok(listed) => {
-                let haunted = !listed.is_empty();
-                (self.ghosts.present(&room.name, listed, now), haunted)
-            }
+        let listed = match self.api.livekit.room().list_participants(&room.name).await {
+            Ok(listed) => listed,
             Err(error) => {
                 tracing::debug!(room = room.name, %error, "a room cannot be seen now");
                 return before.map(|absence| (room.name, absence));
             }
         };
+        let people = self.ghosts.present(&room.name, &listed, now);
         let fresh = Absence { since: now, asked: false, told: false, empty: people.is_empty() };
         let mut absence = before.filter(|absence| absence.empty == people.is_empty()).unwrap_or(fresh);
         let handed_over = room.metadata == HANDED_OVER;
         let without_agent = now.duration_since(absence.since);
         let verdict = match (people.is_empty(), handed_over) {
-            (true, _) => verdict_on_empty(without_agent, haunted),
-            (false, true) => verdict_on_handed_over(&people),
+            (true, _) => verdict_on_empty(without_agent),
+            (false, true) => verdict_on_handed_over(&listed, &people, without_agent),
             (false, false) => verdict(&people, without_agent, absence.asked),
         };
         match verdict {
             Verdict::Attended => return None,
             Verdict::Wait => {}
             Verdict::AskAgain => absence.asked = self.ask_for_agent(&room.name).await,
-            Verdict::End => absence.told |= !self.end(&room.name, handed_over, absence.told).await,
+            Verdict::End => absence.told |= !self.end(&room, &people, absence.told).await,
         }
         Some((room.name, absence))
     }
 
     /// Whether it could be done. `told` says that the log knows that it cannot.
-    async fn end(&self, room: &str, handed_over: bool, told: bool) -> bool {
+    async fn end(&self, room: &Room, people: &[ParticipantInfo], told: bool) -> bool {
+        let (name, handed_over) = (&room.name, room.metadata == HANDED_OVER);
         // A leg may have come while we looked.
-        if self.legs.contains(room) {
+        if self.legs.contains(name) {
             return true;
         }
-        match self.delete(room).await {
+        match self.delete(name, people.is_empty()).await {
             Ok(()) if handed_over => {}
-            Ok(()) => tracing::warn!(room, "ended a room without an agent"),
+            Ok(()) => tracing::warn!(room = name, "ended a room without an agent"),
             // Another node was faster.
             Err(error) if is_not_found(&error) => {}
             Err(_) if told => return false,
             Err(error) => {
-                tracing::warn!(room, %error, "a room without an agent cannot be ended now");
+                tracing::warn!(room = name, %error, "a room without an agent cannot be ended now");
                 return false;
             }
         }
         true
     }
 
-    /// A room whose server is gone is taken over by another one first, which takes a request to
-    /// make it: until then nobody answers a request to delete it, or the server is not found.
-    async fn delete(&self, room: &str) -> Result<(), ServiceError> {
+    /// The server of an empty room may be gone, and then nobody answers a request to delete it. So
+    /// it is given to a living one first, which a request to make it does; one with people in it
+    /// is not to be taken from the server that has them.
+    async fn delete(&self, room: &str, is_empty: bool) -> Result<(), ServiceError> {
         let rooms = self.api.livekit.room();
-        match rooms.delete_room(room).await {
-            Err(error) if !is_not_found(&error) => {
-                rooms.create_room(room, CreateRoomOptions::default()).await?;
-                rooms.delete_room(room).await.map(drop)
-            }
-            answer => answer.map(drop),
+        if is_empty {
+            let options = CreateRoomOptions {
+                empty_timeout: EMPTY_ROOM_S,
+                departure_timeout: DEPARTED_ROOM_S,
+                ..CreateRoomOptions::default()
+            };
+            rooms.create_room(room, options).await?;
         }
+        rooms.delete_room(room).await.map(drop)
     }
 
     /// Whether LiveKit took it.
@@ -214,20 +217,30 @@ enum Verdict {
 }
 
 /// A room just made is empty until its agent comes, and one just left until the server tidies up.
-/// One that has none but ghosts in it has been left by a server that is no more.
-fn verdict_on_empty(without_anybody: Duration, haunted: bool) -> Verdict {
-    let forgotten = without_anybody >= if haunted { ABANDONED } else { FORGOTTEN };
-    if forgotten { Verdict::End } else { Verdict::Wait }
+fn verdict_on_empty(without_anybody: Duration) -> Verdict {
+    if without_anybody >= FORGOTTEN { Verdict::End } else { Verdict::Wait }
 }
 
-/// Two persons whom an agent has left to each other: when one goes, the other is to go, too.
-fn verdict_on_handed_over(people: &[ParticipantInfo]) -> Verdict {
+/// Two persons whom an agent has left to each other: when one goes, the other is to go, too. Who
+/// is listed and not there may come back, and so is waited for.
+fn verdict_on_handed_over(
+    listed: &[ParticipantInfo],
+    present: &[ParticipantInfo],
+    without_agent: Duration,
+) -> Verdict {
+    if is_left_alone(listed) || (is_left_alone(present) && without_agent >= ABANDONED) {
+        Verdict::End
+    } else if is_left_alone(present) {
+        Verdict::Wait
+    } else {
+        Verdict::Attended
+    }
+}
+
+fn is_left_alone(people: &[ParticipantInfo]) -> bool {
     let is_agent = |person: &ParticipantInfo| person.kind == i32::from(Kind::Agent);
     let persons = people.iter().filter(|person| !is_agent(person) && !has_hung_up(person)).count();
-    match persons {
-        1 if !people.iter().any(is_agent) => Verdict::End,
-        _ => Verdict::Attended,
-    }
+    persons == 1 && !people.iter().any(is_agent)
 }
 
 fn has_hung_up(person: &ParticipantInfo) -> bool {
@@ -255,12 +268,11 @@ mod tests {
     use super::*;
     use crate::fake::{Fake, Reply};
     use livekit_protocol::{
-        DeleteRoomRequest, DeleteRoomResponse, ListParticipantsRequest, ListParticipantsResponse,
-        ListRoomsResponse,
+        CreateRoomRequest, DeleteRoomRequest, DeleteRoomResponse, ListParticipantsRequest,
+        ListParticipantsResponse, ListRoomsResponse, UpdateParticipantRequest,
     };
     use prost::Message as _;
     use std::collections::HashSet;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn person(kind: Kind, attributes: &[(&str, &str)]) -> ParticipantInfo {
         let attributes =
@@ -275,10 +287,8 @@ mod tests {
     #[test]
     fn a_room_with_an_agent_is_left_alone_and_an_empty_one_for_a_minute() {
         let hour = Duration::from_secs(3_600);
-        assert_eq!(verdict_on_empty(ABANDONED, false), Verdict::Wait);
-        assert_eq!(verdict_on_empty(FORGOTTEN, false), Verdict::End);
-        assert_eq!(verdict_on_empty(UNANSWERED, true), Verdict::Wait, "somebody may be on the way back");
-        assert_eq!(verdict_on_empty(ABANDONED, true), Verdict::End);
+        assert_eq!(verdict_on_empty(ABANDONED), Verdict::Wait);
+        assert_eq!(verdict_on_empty(FORGOTTEN), Verdict::End);
         assert_eq!(verdict(&[caller("active"), person(Kind::Agent, &[])], hour, false), Verdict::Attended);
     }
 
@@ -295,12 +305,19 @@ mod tests {
     fn two_persons_who_were_left_to_each_other_are_left_alone_until_one_goes() {
         let (caller, target) = (caller("active"), person(Kind::Sip, &[("sip.callStatus", "active")]));
         let agent = person(Kind::Agent, &[]);
+        let verdict = |listed: &[ParticipantInfo], present: &[ParticipantInfo], without_agent| {
+            verdict_on_handed_over(listed, present, without_agent)
+        };
         let both = [caller.clone(), target.clone()];
-        assert_eq!(verdict_on_handed_over(&both), Verdict::Attended);
-        assert_eq!(verdict_on_handed_over(&[caller.clone(), agent]), Verdict::Attended, "it is leaving");
-        assert_eq!(verdict_on_handed_over(std::slice::from_ref(&target)), Verdict::End);
+        assert_eq!(verdict(&both, &both, ABANDONED), Verdict::Attended);
+        let leaving = [caller.clone(), agent];
+        assert_eq!(verdict(&leaving, &leaving, ABANDONED), Verdict::Attended, "it is leaving");
+        assert_eq!(verdict(&both[1..], &both[1..], Duration::ZERO), Verdict::End);
+        assert_eq!(verdict(&both, &both[1..], UNANSWERED), Verdict::Wait, "the other may come back");
+        assert_eq!(verdict(&both, &both[1..], ABANDONED), Verdict::End);
         let hung_up = person(Kind::Sip, &[("sip.callStatus", "hangup")]);
-        assert_eq!(verdict_on_handed_over(&[caller, hung_up]), Verdict::End);
+        let one_hung_up = [caller, hung_up];
+        assert_eq!(verdict(&one_hung_up, &one_hung_up, Duration::ZERO), Verdict::End);
     }
 
     #[test]
@@ -359,30 +376,59 @@ mod tests {
         assert_eq!(ended, HashSet::from(wanted));
     }
 
-    /// As a server answers for a room of one that is no more, until it is told to make the room.
-    fn orphaned(code: &'static str) -> impl Fn(&str, &[u8]) -> Reply {
-        let made = AtomicBool::new(false);
-        move |method, _| match method {
-            "CreateRoom" => {
-                made.store(true, Ordering::SeqCst);
-                Reply::of(&Room::default())
+    #[tokio::test]
+    async fn an_empty_room_is_taken_over_before_it_is_ended_and_one_with_people_never() {
+        let done = |method: &str, _: &[u8]| match method {
+            "CreateRoom" => Reply::of(&Room::default()),
+            _ => Reply::of(&DeleteRoomResponse::default()),
+        };
+        let fake = Fake::start(done).await;
+        sweep(&fake).delete("talkif-eu-west-in-empty", true).await.unwrap();
+        sweep(&fake).delete("talkif-eu-west-in-left", false).await.unwrap();
+        assert_eq!(fake.methods(), ["CreateRoom", "DeleteRoom", "DeleteRoom"]);
+        assert!(fake.requests::<CreateRoomRequest>("CreateRoom")[0].empty_timeout > 0, "one too many goes");
+    }
+
+    /// Two persons who were left to each other, one of whom only LiveKit's list still has.
+    fn half_haunted(method: &str, body: &[u8]) -> Reply {
+        let person =
+            |sid: &str| ParticipantInfo { sid: sid.to_owned(), identity: sid.to_owned(), ..caller("active") };
+        match method {
+            "ListParticipants" => {
+                let participants = vec![person("here"), person("ghost")];
+                Reply::of(&ListParticipantsResponse { participants })
             }
-            _ if made.load(Ordering::SeqCst) => Reply::of(&DeleteRoomResponse::default()),
-            _ => Reply::Refused(code, None),
+            "UpdateParticipant" if UpdateParticipantRequest::decode(body).unwrap().identity == "here" => {
+                Reply::of(&ParticipantInfo::default())
+            }
+            "UpdateParticipant" => Reply::Refused("unavailable", None),
+            _ => Reply::of(&DeleteRoomResponse::default()),
         }
     }
 
     #[tokio::test]
-    async fn a_room_whose_server_is_gone_is_taken_over_and_then_ended() {
-        // What the server says depends on whether it still has the other one on record.
-        for code in ["unavailable", "unknown"] {
-            let fake = Fake::start(orphaned(code)).await;
-            sweep(&fake).delete("talkif-eu-west-in-left").await.unwrap();
-            assert_eq!(fake.methods(), ["DeleteRoom", "CreateRoom", "DeleteRoom"]);
+    async fn who_is_left_with_a_ghost_is_given_time_and_then_hung_up_on() {
+        let fake = Fake::start(half_haunted).await;
+        let (sweep, begun) = (sweep(&fake), Instant::now());
+        let room = Room {
+            name: "talkif-eu-west-in-half".to_owned(),
+            metadata: HANDED_OVER.to_owned(),
+            ..Room::default()
+        };
+        let (mut absence, mut found_out, mut now) = (None, None, begun);
+        while fake.requests::<DeleteRoomRequest>("DeleteRoom").is_empty() {
+            let look = sweep.room(room.clone(), absence.take(), now).await;
+            absence = look.map(|(_, absence)| absence);
+            found_out = found_out.or(absence.map(|_| now));
+            // The answers come in real time.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            now += ROUND;
+            assert!(now - begun < ABANDONED * 40, "nobody is left with a ghost");
+            if found_out.is_none() {
+                sweep.ghosts.presume_ghost(&room.name, "ghost");
+            }
         }
-        let fake = Fake::start(|_, _| Reply::Refused("not_found", None)).await;
-        assert!(sweep(&fake).delete("talkif-eu-west-in-ended").await.is_err());
-        assert_eq!(fake.methods(), ["DeleteRoom"], "nothing is made that has gone");
+        assert!(now - found_out.unwrap() >= ABANDONED, "it may come back");
     }
 
     #[tokio::test]

@@ -41,14 +41,12 @@ pub(crate) struct Finish {
     pub(crate) ending: Ending,
     pub(crate) sip_status: Option<u16>,
     pub(crate) quality: Option<LegQuality>,
-    /// The recording was given up because the disk did not keep up.
-    pub(crate) tap_failed: bool,
 }
 
 impl Finish {
     /// An ending that the call itself did not live to see.
     pub(crate) const fn without_leg(ending: Ending) -> Self {
-        Self { ending, sip_status: None, quality: None, tap_failed: false }
+        Self { ending, sip_status: None, quality: None }
     }
 }
 
@@ -83,7 +81,6 @@ pub(crate) struct Call {
     transfers: Transfers,
     particulars: Particulars,
     tap: Option<Tap>,
-    tap_failed: bool,
     usage: Usage,
     punctuality: Punctuality,
     waking: Waking,
@@ -134,7 +131,6 @@ impl Call {
             transfers: Transfers::new(rate),
             particulars: Particulars::default(),
             tap: None,
-            tap_failed: false,
             usage: Usage::default(),
             punctuality: Punctuality::default(),
             waking: Waking::default(),
@@ -355,14 +351,13 @@ impl Call {
 
     fn finish(mut self) -> Finish {
         self.note_particulars();
-        self.tap_failed |= self.tap.take().is_some_and(|tap| tap.complete().is_err());
         let (samples, rate) = self.ears.given();
         self.usage.add_audio(samples, rate);
         self.journal.usage(&self.usage);
         self.journal.media(&self.punctuality);
         let quality = Some(self.leg.quality());
         let ending = self.ending.take().unwrap_or_else(|| endings::crashed(self.answered));
-        Finish { ending, sip_status: self.sip_status, quality, tap_failed: self.tap_failed }
+        Finish { ending, sip_status: self.sip_status, quality }
     }
 }
 

@@ -101,15 +101,15 @@ async fn hold(
         }
         return endings::fenced(journal.was_answered());
     };
-    complete_recording(writer, finish.tap_failed, &journal).await;
+    complete_recording(writer, &journal).await;
     let Finish { ending, sip_status, quality, .. } = finish;
     journal.finished(ending.clone(), sip_status, quality);
     ending
 }
 
-async fn complete_recording(writer: Option<Writer>, tap_failed: bool, journal: &Journal) {
+async fn complete_recording(writer: Option<Writer>, journal: &Journal) {
     let Some(writer) = writer else { return };
-    match writer.finish(tap_failed).await {
+    match writer.finish().await {
         Ok(Some(finished)) => journal.recording(finished),
         Ok(None) => {}
         Err(error) => journal.recording_failed(&error),

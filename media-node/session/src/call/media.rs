@@ -59,7 +59,6 @@ impl Call {
         let Some(tap) = &mut self.tap else { return };
         if tap.record(&self.caller_frame, &self.agent_frame).is_err() {
             self.tap = None;
-            self.tap_failed = true;
             self.journal.trouble("the recording has stopped".to_owned());
         }
     }

@@ -7,6 +7,8 @@
 use super::format::{CHANNELS, Sealer};
 use super::{RecordingConfig, format::Salt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -32,6 +34,8 @@ pub(crate) struct Tap {
     orders: mpsc::Sender<Order>,
     gathered: Vec<i16>,
     frames: usize,
+    /// Frames could not be passed on.
+    failed: Arc<AtomicBool>,
 }
 
 impl Tap {
@@ -45,14 +49,6 @@ impl Tap {
         if self.frames < GATHERED_FRAMES { Ok(()) } else { self.pass_on() }
     }
 
-    /// The call is over: what there is goes to the writer.
-    ///
-    /// # Errors
-    /// If the recording ended before.
-    pub(crate) fn complete(mut self) -> Result<(), RecordingEnded> {
-        self.pass_on()
-    }
-
     fn pass_on(&mut self) -> Result<(), RecordingEnded> {
         let next = Vec::with_capacity(self.gathered.len());
         let frames = std::mem::replace(&mut self.gathered, next);
@@ -60,11 +56,14 @@ impl Tap {
         if frames.is_empty() {
             return Ok(());
         }
-        self.orders.try_send(Order::Frames(frames)).map_err(|_| RecordingEnded)
+        self.orders.try_send(Order::Frames(frames)).map_err(|_| {
+            self.failed.store(true, Ordering::SeqCst);
+            RecordingEnded
+        })
     }
 }
 
-/// A call that panicked leaves what it has heard so far; a writer that takes nothing has said so.
+/// Whatever the end of the call was, a panic included: what there is goes to the writer.
 impl Drop for Tap {
     fn drop(&mut self) {
         let _ = self.pass_on();
@@ -78,6 +77,7 @@ pub(crate) struct RecordingEnded;
 /// The writer as the session's outer shell holds it, beyond a panic of the call.
 pub(crate) struct Writer {
     orders: mpsc::Sender<Order>,
+    tap_failed: Arc<AtomicBool>,
     task: JoinHandle<Result<Option<Finished>, WriteError>>,
 }
 
@@ -113,13 +113,17 @@ impl Writer {
         let sealer = Sealer::new(&config.key, salt, rate);
         let job = Job { target: config.dir.join(&path), path, rate, sealer };
         let task = tokio::spawn(job.run(received));
-        (Tap { orders: orders.clone(), gathered: Vec::new(), frames: 0 }, Self { orders, task })
+        let tap_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&tap_failed);
+        let tap = Tap { orders: orders.clone(), gathered: Vec::new(), frames: 0, failed };
+        (tap, Self { orders, tap_failed, task })
     }
 
     /// Waits until the recording is complete; the tap must be gone by now. `None` if there was
-    /// nothing to record. `tap_failed` says that the tap met a full queue.
-    pub(crate) async fn finish(self, tap_failed: bool) -> Result<Option<Finished>, WriteError> {
-        let Self { orders, task } = self;
+    /// nothing to record.
+    pub(crate) async fn finish(self) -> Result<Option<Finished>, WriteError> {
+        let Self { orders, tap_failed, task } = self;
+        let tap_failed = tap_failed.load(Ordering::SeqCst);
         if tap_failed {
             let _ = orders.send(Order::Discard).await;
         }
@@ -268,7 +272,7 @@ mod tests {
             expected.extend([number, -number].repeat(160));
         }
         drop(tap);
-        let finished = writer.finish(false).await.unwrap().unwrap();
+        let finished = writer.finish().await.unwrap().unwrap();
         assert_eq!(finished.duration_ms, 2_460);
         let path = store.0.join("eu/call.rec");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), finished.bytes);
@@ -276,6 +280,20 @@ mod tests {
         assert_eq!((wav.rate, wav.channels), (8_000, 2));
         assert_eq!(wav.samples, expected);
         assert_eq!(store.files(), ["call.rec"]);
+    }
+
+    #[tokio::test]
+    async fn a_recording_whose_end_was_not_taken_is_not_complete() {
+        let store = Store::new();
+        let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
+        // Nobody else runs until this one waits, so the queue fills up.
+        for _ in 0..QUEUED_ORDERS * GATHERED_FRAMES {
+            tap.record(&[1; 160], &[1; 160]).unwrap();
+        }
+        tap.record(&[1; 160], &[1; 160]).unwrap();
+        drop(tap);
+        assert!(matches!(writer.finish().await, Err(WriteError::TooSlow)));
+        assert!(store.files().is_empty());
     }
 
     #[tokio::test]
@@ -292,7 +310,7 @@ mod tests {
         let store = Store::new();
         let (tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         drop(tap);
-        assert_eq!(writer.finish(false).await.unwrap(), None);
+        assert_eq!(writer.finish().await.unwrap(), None);
         assert!(store.files().is_empty());
     }
 
@@ -303,7 +321,7 @@ mod tests {
         let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         tap.record(&[1; 160], &[1; 160]).unwrap();
         drop(tap);
-        assert!(matches!(writer.finish(false).await, Err(WriteError::Io(_))));
+        assert!(matches!(writer.finish().await, Err(WriteError::Io(_))));
         assert_eq!(store.files(), ["eu"]);
     }
 
@@ -316,7 +334,7 @@ mod tests {
         let (mut tap, writer) = Writer::start(&store.config(), "eu/call.rec".into(), 8_000, [9; 16]);
         tap.record(&[1; 160], &[1; 160]).unwrap();
         drop(tap);
-        assert!(matches!(writer.finish(false).await, Err(WriteError::Io(_))));
+        assert!(matches!(writer.finish().await, Err(WriteError::Io(_))));
         assert!(store.files().is_empty());
     }
 }
