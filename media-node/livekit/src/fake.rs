@@ -19,6 +19,8 @@ pub(crate) enum Reply {
     Done(Vec<u8>),
     /// With this code, and this final SIP status.
     Refused(&'static str, Option<u16>),
+    /// As when `livekit-sip` has lost the far end's answer.
+    Lost,
     /// Not at all.
     Never,
 }
@@ -83,6 +85,11 @@ async fn respond(reply: Reply) -> Response {
             let meta: std::collections::HashMap<_, _> = meta.into_iter().collect();
             let body = serde_json::json!({ "code": code, "msg": "as the test wants it", "meta": meta });
             (StatusCode::BAD_REQUEST, body.to_string()).into_response()
+        }
+        Reply::Lost => {
+            let words = "twirp error unknown: transaction failed to complete (0 intermediate responses)";
+            let body = serde_json::json!({ "code": "canceled", "msg": words });
+            (StatusCode::REQUEST_TIMEOUT, body.to_string()).into_response()
         }
         Reply::Never => std::future::pending().await,
     }

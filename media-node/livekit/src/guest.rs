@@ -110,12 +110,17 @@ mod tests {
     }
 
     fn both() -> ListParticipantsResponse {
-        let person = |identity: &str| ParticipantInfo {
+        with_target("active")
+    }
+
+    /// The caller, and somebody whose call is in this state.
+    fn with_target(status: &str) -> ListParticipantsResponse {
+        let person = |identity: &str, status: &str| ParticipantInfo {
             identity: identity.to_owned(),
-            attributes: HashMap::from([("sip.callStatus".to_owned(), "active".to_owned())]),
+            attributes: HashMap::from([("sip.callStatus".to_owned(), status.to_owned())]),
             ..ParticipantInfo::default()
         };
-        ListParticipantsResponse { participants: vec![person("callee"), person(TARGET)] }
+        ListParticipantsResponse { participants: vec![person("callee", "active"), person(TARGET, status)] }
     }
 
     /// A server that does all that is asked but what `other` answers.
@@ -205,6 +210,35 @@ mod tests {
         call.remove().await;
         call.close().await;
         assert_eq!(fake.methods(), ["CreateSIPParticipant", "ListParticipants", "UpdateRoomMetadata"]);
+    }
+
+    /// The first looks find the telephone in these states; later ones, answered.
+    async fn looks_find(states: &'static [&'static str]) -> Fake {
+        let looks = AtomicUsize::new(0);
+        server(move |method| {
+            let look = || states.get(looks.fetch_add(1, Ordering::SeqCst));
+            let state = (method == "ListParticipants").then(look).flatten();
+            state.map(|state| Reply::of(&with_target(state)))
+        })
+        .await
+    }
+
+    /// The answer is told before LiveKit's list of people shows it.
+    #[tokio::test]
+    async fn whoever_has_only_just_answered_is_handed_the_call() {
+        let fake = looks_find(&["ringing", "ringing"]).await;
+        let call = call(&fake);
+        call.consult(DESK, RING).await.unwrap();
+        call.hand_over().await.unwrap();
+        assert_eq!(fake.methods().iter().filter(|method| *method == "ListParticipants").count(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_hung_up_is_not_handed_the_call() {
+        let fake = looks_find(&["ringing", "hangup"]).await;
+        let call = call(&fake);
+        call.consult(DESK, RING).await.unwrap();
+        call.hand_over().await.unwrap_err();
     }
 
     #[tokio::test]

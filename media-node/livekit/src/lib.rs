@@ -23,6 +23,7 @@ mod job;
 mod legs;
 mod names;
 mod numbers;
+mod refer;
 mod refusals;
 pub mod room;
 mod sweep;

@@ -6,12 +6,16 @@
 use crate::control::PlaceError;
 use livekit_api::services::{ServerError, ServerErrorCode, ServiceError, SipCallError};
 
+/// What `livekit-sip` says of an answer that it has lost.
+const ANSWER_LOST: &str = "transaction failed to complete";
+
 /// Why nobody answered.
 pub(crate) fn place_error(error: &ServiceError) -> PlaceError {
     if let Some(status) = sip_status(error) {
         return PlaceError::Status(status);
     }
     match error {
+        _ if is_answer_lost(error) => PlaceError::Failed("the carrier's answer was lost".to_owned()),
         ServiceError::Twirp(ServerError::Twirp(refusal)) => match refusal.code.as_str() {
             ServerErrorCode::CANCELED => PlaceError::NotAnswered,
             // No `livekit-sip` listens, or the one that does has no capacity left.
@@ -43,6 +47,16 @@ pub(crate) fn is_undecided(error: &ServiceError) -> bool {
             if undecided.contains(&refusal.code.as_str()))
 }
 
+/// The far end has answered a REFER, or refused an INVITE, and `livekit-sip` has lost the answer.
+///
+/// In 1.8.0 an answer that comes before the thread that sent the request runs on, as on a busy
+/// machine, ends the transaction at once; whether the answer or the end is seen first is chance.
+/// The same is said of an INVITE that nobody answered within 32 s.
+pub(crate) fn is_answer_lost(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Twirp(ServerError::Twirp(refusal))
+        if refusal.code == ServerErrorCode::CANCELED && refusal.msg.contains(ANSWER_LOST))
+}
+
 /// What was asked for does not exist, and no telephone said so.
 pub(crate) fn is_not_found(error: &ServiceError) -> bool {
     sip_status(error).is_none()
@@ -61,6 +75,7 @@ pub(crate) fn is_nobody_there(error: &ServiceError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     fn refusal(code: &str, status: Option<&str>) -> ServiceError {
         let meta = status.map(|status| ("sip_status_code".to_owned(), status.to_owned()));
@@ -90,6 +105,22 @@ mod tests {
         assert!(is_undecided(&refusal("deadline_exceeded", None)));
         assert!(!is_undecided(&refusal("deadline_exceeded", Some("408"))));
         assert!(!is_undecided(&refusal("permission_denied", None)));
+    }
+
+    #[test]
+    fn a_lost_answer_is_not_taken_for_a_telephone_that_rings_out() {
+        let canceled = |words: &str| {
+            ServiceError::Twirp(ServerError::Twirp(ServerErrorCode {
+                code: ServerErrorCode::CANCELED.to_owned(),
+                msg: format!("twirp error unknown: {words}"),
+                meta: HashMap::default(),
+            }))
+        };
+        let lost = canceled("transaction failed to complete (0 intermediate responses)");
+        assert!(is_answer_lost(&lost) && matches!(place_error(&lost), PlaceError::Failed(_)));
+        let rang_out = canceled("sip request timed out");
+        assert!(!is_answer_lost(&rang_out));
+        assert_eq!(place_error(&rang_out), PlaceError::NotAnswered);
     }
 
     #[test]

@@ -44,6 +44,8 @@ const UNNOTICED: Duration = Duration::from_millis(900);
 const UNANSWERED: Duration = Duration::from_secs(4);
 /// An agent that lost its connections comes back within seconds, or never.
 const ABANDONED: Duration = Duration::from_secs(15);
+/// Who enters a room anew is not in it for a moment, of which we may be told and look.
+const LEFT: Duration = Duration::from_secs(1);
 /// An empty room goes by itself, unless the server that would see to it was killed.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
@@ -228,13 +230,15 @@ fn verdict_on_handed_over(
     present: &[ParticipantInfo],
     without_agent: Duration,
 ) -> Verdict {
-    if is_left_alone(listed) || (is_left_alone(present) && without_agent >= ABANDONED) {
-        Verdict::End
-    } else if is_left_alone(present) {
-        Verdict::Wait
-    } else {
-        Verdict::Attended
+    if !is_left_alone(present) {
+        return Verdict::Attended;
     }
+    let patience = match is_left_alone(listed) {
+        true if listed.iter().any(has_hung_up) => Duration::ZERO,
+        true => LEFT,
+        false => ABANDONED,
+    };
+    if without_agent >= patience { Verdict::End } else { Verdict::Wait }
 }
 
 fn is_left_alone(people: &[ParticipantInfo]) -> bool {

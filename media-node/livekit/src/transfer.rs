@@ -1,80 +1,27 @@
-//! Putting a caller through: blind, by REFER, or attended, by calling the other person into the
-//! room.
-//!
-//! LiveKit asks `livekit-sip` about a REFER for 3 s, then 5, then 7, and then says that it does not
-//! know, while the other telephone still rings. Asking for the same transfer again takes up the
-//! waiting where it was left, so that is done until the transfer's own time is over.
+//! Putting a caller through attended: by calling the other person into the room. [`crate::refer`]
+//! is the other way.
 
 use crate::call::{Call, LONGEST_RING, MARGIN, encryption};
 use crate::guest::Guest;
 use crate::names::{GUEST, HANDED_OVER, TARGET};
-use crate::refusals::{is_not_found, is_undecided, sip_status};
+use crate::refusals::{is_not_found, sip_status};
 use livekit_api::services::ServiceError;
-use livekit_api::services::sip::{CreateSIPParticipantOptions, TransferSIPParticipantOptions};
+use livekit_api::services::sip::CreateSIPParticipantOptions;
 use livekit_protocol::{ParticipantInfo, SipHeaderOptions, SipOutboundConfig};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use talkif_model::E164;
 use talkif_telephony::{TransferError, Transport, Trunk};
-use tokio::time::Instant;
+use tokio::time::sleep;
 
-/// A transfer's new party may ring this long.
-const TRANSFER_WITHIN: Duration = Duration::from_secs(30);
-/// Between two questions about the same transfer.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Between two looks whether both persons are there.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// There was no SIP answer to tell.
-const UNTOLD: TransferError = TransferError { sip_status: None };
+pub(crate) const UNTOLD: TransferError = TransferError { sip_status: None };
 
 impl Call {
-    /// Tells the far end to call `to` itself; returns when it has reported.
-    pub(crate) async fn refer(&self, to: &str) -> Result<(), TransferError> {
-        let target = self.refer_to(to).ok_or(UNTOLD)?;
-        let until = Instant::now() + TRANSFER_WITHIN;
-        let mut begun = false;
-        loop {
-            match self.ask_to_refer(&target, until.saturating_duration_since(Instant::now())).await {
-                Ok(()) => return Ok(()),
-                // The call has ended since the transfer began: there is nobody left to come back.
-                Err(error) if begun && is_not_found(&error) => return Ok(()),
-                Err(error) if is_undecided(&error) && Instant::now() + AGAIN_AFTER < until => {
-                    tracing::debug!(room = self.room, %error, "the transfer is not decided yet");
-                    begun = true;
-                    tokio::time::sleep(AGAIN_AFTER).await;
-                }
-                Err(error) => {
-                    tracing::info!(room = self.room, %error, "not transferred");
-                    return Err(TransferError { sip_status: sip_status(&error) });
-                }
-            }
-        }
-    }
-
-    async fn ask_to_refer(&self, target: &str, within: Duration) -> Result<(), ServiceError> {
-        let options = TransferSIPParticipantOptions {
-            ringing_timeout: Some(within),
-            timeout: Some(within + MARGIN),
-            ..TransferSIPParticipantOptions::default()
-        };
-        let (room, identity) = (self.room.clone(), self.identity.clone());
-        self.api.livekit.sip().transfer_sip_participant(room, identity, target.to_owned(), options).await
-    }
-
-    /// `sip:` and `tel:` addresses as they are; a bare number at the far end's own host.
-    fn refer_to(&self, to: &str) -> Option<String> {
-        if !is_harmless(to) {
-            return None;
-        }
-        if ["sip:", "sips:", "tel:"].iter().any(|scheme| to.starts_with(scheme)) {
-            return Some(to.to_owned());
-        }
-        Some(match &self.far_host {
-            Some(host) => format!("sip:{to}@{host}"),
-            None => format!("tel:{to}"),
-        })
-    }
-
     /// Calls `to` into the room; returns when it has answered.
     pub(crate) async fn call_in(&self, to: &str, max_ring: Duration) -> Result<(), TransferError> {
         let destination = Destination::of(to).ok_or(UNTOLD)?;
@@ -179,9 +126,19 @@ impl Call {
             tracing::info!(room = self.room, %error, "the call was not handed over");
             UNTOLD
         };
-        let people = rooms.list_participants(&self.room).await.map_err(untold)?;
-        if ![&self.identity, TARGET].iter().all(|identity| talks(&people, identity)) {
-            return Err(UNTOLD);
+        loop {
+            let people = rooms.list_participants(&self.room).await.map_err(untold)?;
+            match [self.identity.as_str(), TARGET].map(|identity| talks(&people, identity)) {
+                [Some(true), Some(true)] => break,
+                [Some(_), Some(_)] => {
+                    tracing::debug!(room = self.room, "not both of them are seen to talk yet");
+                    sleep(BETWEEN_LOOKS).await;
+                }
+                there => {
+                    tracing::info!(room = self.room, ?there, "one of the two has gone: not handed over");
+                    return Err(UNTOLD);
+                }
+            }
         }
         self.marked.store(true, Ordering::SeqCst);
         rooms.update_room_metadata(&self.room, HANDED_OVER).await.map_err(untold)?;
@@ -189,11 +146,12 @@ impl Call {
     }
 }
 
-fn talks(people: &[ParticipantInfo], identity: &str) -> bool {
-    people
-        .iter()
-        .filter(|person| person.identity == identity)
-        .any(|person| person.attributes.get("sip.callStatus").is_some_and(|status| status == "active"))
+/// Whether the person's call has been answered; none for who is not there or has hung up. LiveKit
+/// tells that somebody has answered before its list of people does.
+fn talks(people: &[ParticipantInfo], identity: &str) -> Option<bool> {
+    let person = people.iter().find(|person| person.identity == identity)?;
+    let status = person.attributes.get("sip.callStatus").map(String::as_str);
+    (status != Some("hangup")).then_some(status == Some("active"))
 }
 
 /// Whom to call in.
@@ -259,16 +217,15 @@ fn outside(host: &str, transport: Transport) -> SipOutboundConfig {
     }
 }
 
-fn is_harmless(to: &str) -> bool {
+pub(crate) fn is_harmless(to: &str) -> bool {
     !to.is_empty() && to.chars().all(|c| c.is_ascii_graphic() && !"<>\",".contains(c))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Api;
     use crate::call::WayOut;
-    use crate::fake::{Fake, Reply, config};
+    use crate::fake::{Fake, Reply};
     use crate::legs::Legs;
     use crate::numbers::Numbers;
     use crate::trunks::Trunks;
@@ -279,28 +236,6 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
-
-    fn call(far_host: Option<&str>) -> Call {
-        let config = config("ws://127.0.0.1:9");
-        let seat = Legs::new(1).enter("room");
-        let mut call = Call::new(Arc::new(Api::new(&config)), "room".into(), "callee".into(), seat);
-        call.far_host = far_host.map(str::to_owned);
-        call
-    }
-
-    #[test]
-    fn a_bare_number_is_transferred_at_the_carriers_host() {
-        let refer = |host, to| call(host).refer_to(to);
-        assert_eq!(
-            refer(Some("sip.carrier.example"), "+15550100").unwrap(),
-            "sip:+15550100@sip.carrier.example"
-        );
-        assert_eq!(refer(None, "+15550100").unwrap(), "tel:+15550100");
-        assert_eq!(refer(None, "sip:desk@office.example").unwrap(), "sip:desk@office.example");
-        for bad in ["", "sip:a b", "<sip:a>", "a,b"] {
-            assert_eq!(refer(None, bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn whom_to_call_in_is_read_from_a_number_or_an_address() {
@@ -360,8 +295,8 @@ mod tests {
     #[tokio::test]
     async fn a_trunk_that_was_deleted_meanwhile_is_made_anew_for_whom_to_call_in() {
         let fake = Fake::start(forgetful).await;
-        let mut call = call(None);
-        call.api = Arc::clone(&fake.api);
+        let seat = Legs::new(1).enter("room");
+        let mut call = Call::new(Arc::clone(&fake.api), "room".into(), "callee".into(), seat);
         call.way_out = Some(WayOut {
             from: Some("+442079460123".parse().unwrap()),
             trunks: Arc::new(Trunks::new(Arc::clone(&fake.api))),

@@ -47,7 +47,8 @@ fn two_persons_who_were_left_to_each_other_are_left_alone_until_one_goes() {
     assert_eq!(verdict(&both, &both, ABANDONED), Verdict::Attended);
     let leaving = [caller.clone(), agent];
     assert_eq!(verdict(&leaving, &leaving, ABANDONED), Verdict::Attended, "it is leaving");
-    assert_eq!(verdict(&both[1..], &both[1..], Duration::ZERO), Verdict::End);
+    assert_eq!(verdict(&both[1..], &both[1..], Duration::ZERO), Verdict::Wait, "the other enters anew");
+    assert_eq!(verdict(&both[1..], &both[1..], LEFT), Verdict::End);
     assert_eq!(verdict(&both, &both[1..], UNANSWERED), Verdict::Wait, "the other may come back");
     assert_eq!(verdict(&both, &both[1..], ABANDONED), Verdict::End);
     let hung_up = person(Kind::Sip, &[("sip.callStatus", "hangup")]);
@@ -104,7 +105,10 @@ fn left_alone(method: &str, body: &[u8]) -> Reply {
 async fn a_room_that_makes_trouble_does_not_keep_the_sweep_from_the_others() {
     let fake = Fake::start(left_alone).await;
     let mut absences = HashMap::new();
-    sweep(&fake).rooms(&mut absences, Instant::now()).await.unwrap();
+    let (sweep, begun) = (sweep(&fake), Instant::now());
+    sweep.rooms(&mut absences, begun).await.unwrap();
+    assert!(!fake.methods().contains(&"DeleteRoom".to_owned()), "whoever left may be entering anew");
+    sweep.rooms(&mut absences, begun + LEFT).await.unwrap();
     let ended = fake.requests::<DeleteRoomRequest>("DeleteRoom").into_iter().map(|request| request.room);
     let ended: HashSet<String> = ended.collect();
     let wanted = ["gone", "stuck", "last"].map(|name| format!("talkif-eu-west-in-{name}"));

@@ -10,6 +10,7 @@
 
 mod audio_path;
 mod inbound;
+mod logs;
 mod outages;
 mod outbound;
 mod party;
@@ -21,6 +22,7 @@ mod world;
 
 use futures::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     // Cases mostly wait.
     arguments.test_threads.get_or_insert(6);
     let runtime = Runtime::new().unwrap();
+    logs::keep();
     let lack = match arguments.list {
         true => None,
         false => runtime.block_on(LiveKit::prepare()).err().map(|lack| lack.to_string()),
@@ -84,7 +87,18 @@ fn main() -> ExitCode {
 fn trial(case: Case, world: Option<Arc<World>>, runtime: Handle) -> Trial {
     Trial::test(case.name, move || {
         let world = world.ok_or("skipped: LiveKit's servers cannot be had")?;
-        let ended = runtime.block_on(async { timeout(LONGEST, (case.run)(world)).await });
-        ended.map_err(|_| format!("not done after {} s", LONGEST.as_secs()).into())
+        let logs = world.logs();
+        let run = || runtime.block_on(async { timeout(LONGEST, (case.run)(world)).await });
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => {
+                logs.tell();
+                Err(format!("not done after {} s", LONGEST.as_secs()).into())
+            }
+            Err(panic) => {
+                logs.tell();
+                resume_unwind(panic)
+            }
+        }
     })
 }

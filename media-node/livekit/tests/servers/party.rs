@@ -13,6 +13,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// This many loud frames are somebody who speaks.
 const SPEECH: usize = 15;
+/// To another telephone and back.
+const NETWORK: Duration = Duration::from_millis(100);
 /// Mean magnitude above which a frame is loud; the tone has 2,500.
 const LOUD: i64 = 700;
 
@@ -59,7 +61,9 @@ impl Party {
         self.leg.answer().await.unwrap();
     }
 
+    /// Not at once: `livekit-sip` may lose a refusal that comes faster than over any network.
     pub(crate) async fn reject(&mut self, why: Rejection) {
+        tokio::time::sleep(NETWORK).await;
         self.leg.reject(why).await.unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! sipp, an independent SIP implementation, as the called side. Scenarios are those of the direct
-//! leg.
+//! leg. They answer after 100 ms: an answer that comes faster than over any network may be lost in
+//! `livekit-sip` on a busy machine.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -58,13 +59,25 @@ impl Sipp {
     pub(crate) async fn succeeds(mut self) -> String {
         let status = timeout(Duration::from_secs(45), self.process.wait()).await;
         let status = status.expect("sipp ends in time").unwrap();
-        let read = |name: &str| std::fs::read_to_string(self.file(name)).unwrap_or_default();
-        assert!(status.success(), "{} ended with {status}: {}", self.scenario, read("errors.log"));
-        read("messages.log")
+        assert!(status.success(), "{} ended with {status}", self.scenario);
+        self.read("messages.log")
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.file(name)).unwrap_or_default()
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+}
+
+impl Drop for Sipp {
+    /// What it saw, when the case fails.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}{}", self.scenario, self.read("messages.log"), self.read("errors.log"));
+        }
     }
 }
 

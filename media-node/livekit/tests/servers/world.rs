@@ -1,5 +1,6 @@
 //! One pair of servers, one node in front of them, and telephones behind.
 
+use crate::logs::Logs;
 use crate::party::Party;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,7 +33,8 @@ pub(crate) struct World {
     pub(crate) key: (String, String),
     /// Whoever waits for calls to a number. Calls to others are refused as unknown.
     expected: Expected,
-    _folder: TempDir,
+    folder: TempDir,
+    begun: Logs,
 }
 
 type Expected = Arc<Mutex<HashMap<String, mpsc::UnboundedSender<IncomingCall>>>>;
@@ -55,7 +57,13 @@ impl World {
         let expected = Expected::default();
         tokio::spawn(route(Arc::clone(&telephony), Arc::clone(&expected)));
         let (sip, url) = (servers.sip(), servers.url());
-        Self { servers: servers.into(), telephony, sip, url, webhook, key, expected, _folder: folder }
+        let begun = Logs::of(folder.path());
+        Self { servers: servers.into(), telephony, sip, url, webhook, key, expected, folder, begun }
+    }
+
+    /// What is said from now on.
+    pub(crate) fn logs(&self) -> Logs {
+        Logs::of(self.folder.path())
     }
 
     /// A second node at the same servers, ready for calls.
@@ -88,6 +96,15 @@ impl World {
         let phone = phone().await;
         let leg = phone.dial(request(self.sip, number)).await.unwrap();
         Party::with_phone(phone, leg)
+    }
+}
+
+impl Drop for World {
+    /// A case's own world, when the case fails.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.begun.tell();
+        }
     }
 }
 
