@@ -3,8 +3,9 @@
 use crate::config::LiveKitConfig;
 use crate::names::Names;
 use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
-use livekit_api::services::LiveKitApi;
-use livekit_protocol::RoomConfiguration;
+use livekit_api::services::room::UpdateParticipantOptions;
+use livekit_api::services::{LiveKitApi, ServiceError};
+use livekit_protocol::{ParticipantInfo, RoomConfiguration};
 use std::fmt;
 use std::time::Duration;
 
@@ -44,6 +45,13 @@ impl Api {
             key: config.api_key.clone(),
             secret: config.api_secret.clone(),
         }
+    }
+
+    /// Somebody in a room, as the server that has them knows them: an update of nothing, which only
+    /// that server answers. LiveKit's lists, which all servers share, may tell of people who are no
+    /// longer there, and of what they were a moment ago for as long as they stay.
+    pub(crate) async fn person(&self, room: &str, identity: &str) -> Result<ParticipantInfo, ServiceError> {
+        self.livekit.room().update_participant(room, identity, UpdateParticipantOptions::default()).await
     }
 
     /// Lets an agent into one room, to hear, to speak and to send keys.

@@ -3,14 +3,13 @@
 //! `livekit-server` keeps its lists in Redis. One that is killed leaves them as they were, and the
 //! one that comes after it believes them: an agent that died with it would keep its room for ever,
 //! and with the room whoever came back to it. So everybody who is listed is asked for now and then
-//! by an update of nothing, which only a server that really has the person answers.
+//! at the server that has them ([`Api::person`]).
 //!
 //! Costs a request for each person and [`EVERY`], none of which anybody waits for.
 
 use crate::api::Api;
 use crate::refusals::is_nobody_there;
 use livekit_api::services::ServiceError;
-use livekit_api::services::room::UpdateParticipantOptions;
 use livekit_protocol::ParticipantInfo;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,9 +111,7 @@ fn lock(rooms: &Rooms) -> MutexGuard<'_, HashMap<String, People>> {
 
 /// Whether a server has this person, if that can be told.
 async fn is_served(api: &Api, room: &str, identity: &str) -> Option<bool> {
-    let rooms = api.livekit.room();
-    let nothing = rooms.update_participant(room, identity, UpdateParticipantOptions::default());
-    match timeout(ANSWER_WITHIN, nothing).await {
+    match timeout(ANSWER_WITHIN, api.person(room, identity)).await {
         Ok(answer) => judge(answer.as_ref().map(drop)),
         Err(_) => None,
     }

@@ -95,7 +95,7 @@ mod tests {
     use crate::names::HANDED_OVER;
     use livekit_protocol::{
         ListParticipantsResponse, ParticipantInfo, Room, RoomParticipantIdentity, SipParticipantInfo,
-        UpdateRoomMetadataRequest,
+        UpdateParticipantRequest, UpdateRoomMetadataRequest,
     };
     use std::collections::HashMap;
     use std::sync::Arc;
@@ -231,6 +231,23 @@ mod tests {
         call.consult(DESK, RING).await.unwrap();
         call.hand_over().await.unwrap();
         assert_eq!(fake.methods().iter().filter(|method| *method == "ListParticipants").count(), 3);
+    }
+
+    /// LiveKit's list may have been written in the wrong order, and is then wrong for good.
+    #[tokio::test]
+    async fn whoever_is_listed_as_ringing_for_ever_is_handed_the_call() {
+        let fake = server(|method| match method {
+            "ListParticipants" => Some(Reply::of(&with_target("ringing"))),
+            "UpdateParticipant" => Some(Reply::of(&both().participants[1])),
+            _ => None,
+        });
+        let fake = fake.await;
+        let call = call(&fake);
+        call.consult(DESK, RING).await.unwrap();
+        call.hand_over().await.unwrap();
+        let asked = fake.requests::<UpdateParticipantRequest>("UpdateParticipant");
+        assert_eq!(asked.len(), 1);
+        assert!(asked[0].identity == TARGET && asked[0].attributes.is_empty(), "an update of nothing");
     }
 
     #[tokio::test]

@@ -126,32 +126,47 @@ impl Call {
             tracing::info!(room = self.room, %error, "the call was not handed over");
             UNTOLD
         };
-        loop {
-            let people = rooms.list_participants(&self.room).await.map_err(untold)?;
-            match [self.identity.as_str(), TARGET].map(|identity| talks(&people, identity)) {
-                [Some(true), Some(true)] => break,
-                [Some(_), Some(_)] => {
-                    tracing::debug!(room = self.room, "not both of them are seen to talk yet");
-                    sleep(BETWEEN_LOOKS).await;
-                }
-                there => {
-                    tracing::info!(room = self.room, ?there, "one of the two has gone: not handed over");
-                    return Err(UNTOLD);
-                }
-            }
+        while !self.both_talk().await.map_err(untold)?.ok_or(UNTOLD)? {
+            sleep(BETWEEN_LOOKS).await;
         }
         self.marked.store(true, Ordering::SeqCst);
         rooms.update_room_metadata(&self.room, HANDED_OVER).await.map_err(untold)?;
         Ok(())
     }
+
+    /// Whether both persons' calls have been answered; none when one of them has gone.
+    async fn both_talk(&self) -> Result<Option<bool>, ServiceError> {
+        let people = self.api.livekit.room().list_participants(&self.room).await?;
+        let mut both = true;
+        for identity in [self.identity.as_str(), TARGET] {
+            match people.iter().find(|person| person.identity == identity).map(talks) {
+                Some(Talks::Yes) => {}
+                // Somebody who has answered may be listed as ringing for ever.
+                Some(Talks::NotYet) => match talks(&self.api.person(&self.room, identity).await?) {
+                    Talks::NoMore => return Ok(None),
+                    now => both &= now == Talks::Yes,
+                },
+                Some(Talks::NoMore) | None => return Ok(None),
+            }
+        }
+        Ok(Some(both))
+    }
 }
 
-/// Whether the person's call has been answered; none for who is not there or has hung up. LiveKit
-/// tells that somebody has answered before its list of people does.
-fn talks(people: &[ParticipantInfo], identity: &str) -> Option<bool> {
-    let person = people.iter().find(|person| person.identity == identity)?;
-    let status = person.attributes.get("sip.callStatus").map(String::as_str);
-    (status != Some("hangup")).then_some(status == Some("active"))
+/// How far somebody's call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talks {
+    NotYet,
+    Yes,
+    NoMore,
+}
+
+fn talks(person: &ParticipantInfo) -> Talks {
+    match person.attributes.get("sip.callStatus").map(String::as_str) {
+        Some("active") => Talks::Yes,
+        Some("hangup") => Talks::NoMore,
+        _ => Talks::NotYet,
+    }
 }
 
 /// Whom to call in.

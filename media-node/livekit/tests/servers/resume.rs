@@ -123,7 +123,7 @@ impl Call {
     async fn are_heard(&mut self) {
         self.agent.forget();
         self.person.forget();
-        tokio::join!(self.agent.hears(), self.person.hears());
+        self.agent.hear_each_other(&mut self.person).await;
     }
 
     async fn goes_on_for(&mut self, seconds: u64) {
