@@ -4,6 +4,8 @@
 //! run side by side. Where they cannot be had, every case is reported as ignored, by name, and the
 //! reason is said; in CI that is a failure. Hence a harness of its own.
 //!
+//! A case whose failure comes with a goodbye that `livekit-server` lost is run once more (`logs`).
+//!
 //! The telephones are our direct leg and sipp. To add a case: an `async fn` that takes the
 //! [`World`], and its name in the list of its module.
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -21,8 +23,9 @@ mod webhooks;
 mod world;
 
 use futures::future::BoxFuture;
-use libtest_mimic::{Arguments, Trial};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,18 +90,31 @@ fn main() -> ExitCode {
 fn trial(case: Case, world: Option<Arc<World>>, runtime: Handle) -> Trial {
     Trial::test(case.name, move || {
         let world = world.ok_or("skipped: LiveKit's servers cannot be had")?;
-        let logs = world.logs();
-        let run = || runtime.block_on(async { timeout(LONGEST, (case.run)(world)).await });
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => {
-                logs.tell();
-                Err(format!("not done after {} s", LONGEST.as_secs()).into())
+        match attempt(&case, &world, &runtime) {
+            Err(_) if logs::take_lost_goodbye() => {
+                eprintln!("{}: livekit-server lost a goodbye, as its log shows; once more", case.name);
+                attempt(&case, &world, &runtime)
             }
-            Err(panic) => {
-                logs.tell();
-                resume_unwind(panic)
-            }
+            ended => ended,
         }
     })
+}
+
+/// Runs the case; where it fails, all logs are told.
+fn attempt(case: &Case, world: &Arc<World>, runtime: &Handle) -> Result<(), Failed> {
+    let logs = world.logs();
+    let run = || runtime.block_on(async { timeout(LONGEST, (case.run)(Arc::clone(world))).await });
+    let ended = catch_unwind(AssertUnwindSafe(run));
+    if !matches!(ended, Ok(Ok(()))) {
+        logs.tell();
+    }
+    match ended {
+        Ok(ended) => ended.map_err(|_| format!("not done after {} s", LONGEST.as_secs()).into()),
+        Err(panic) => Err(message(&*panic).into()),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
 }
