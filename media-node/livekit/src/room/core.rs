@@ -9,6 +9,7 @@ use super::keys;
 use super::peer::{Datagram, Peer, PeerError, PeerEvent, Target};
 use super::progress::{Progress, Step};
 use super::recovery::{Path, Recovery, Refusal, Remedy};
+use super::vigil::{Finding, Vigil};
 use crate::control::PlaceError;
 use livekit_protocol::signal_request::Message as ToServer;
 use livekit_protocol::{JoinResponse, ReconnectReason};
@@ -50,6 +51,7 @@ pub(super) struct Core {
     offers: u32,
     keys_out: keys::Outgoing,
     keys_in: keys::Incoming,
+    vigil: Vigil,
     requests: VecDeque<Request>,
 }
 
@@ -75,6 +77,7 @@ impl Core {
             offers: 0,
             keys_out: keys::Outgoing::default(),
             keys_in: keys::Incoming::default(),
+            vigil: Vigil::default(),
             requests: VecDeque::new(),
         };
         core.progress.entered(&join.other_participants, now);
@@ -117,7 +120,9 @@ impl Core {
     /// When [`Self::tick`] is due.
     pub(super) fn deadline(&self) -> Instant {
         let recovery = self.recovery.deadline(self.path()).filter(|_| !self.progress.is_over());
-        [self.progress.deadline(), recovery].into_iter().flatten().fold(self.peer.deadline(), Instant::min)
+        let vigil = self.vigil.deadline().filter(|_| self.progress.is_connected());
+        let deadlines = [self.progress.deadline(), recovery, vigil];
+        deadlines.into_iter().flatten().fold(self.peer.deadline(), Instant::min)
     }
 
     /// Lets time pass.
@@ -232,6 +237,7 @@ impl Core {
         self.send_waiting_keys(now);
         self.subscribe();
         self.recover(now);
+        self.watch(now);
         while let Some(step) = self.progress.poll() {
             self.take(step, now);
         }
@@ -255,8 +261,10 @@ impl Core {
                 PeerEvent::Audio(packet) => {
                     let now_us = self.now_us(now);
                     self.listening.packet(&packet, now_us);
+                    self.vigil.heard(now);
                 }
                 PeerEvent::Data(message) => {
+                    self.vigil.message(&message, &self.identity, now);
                     if let Some(key) = self.keys_in.take(&message, &self.identity) {
                         self.requests.push_back(Request::Report(LegEvent::Dtmf(key)));
                     }
@@ -288,6 +296,25 @@ impl Core {
             Some(Remedy::Confirm) => self.requests.push_back(Request::Confirm),
             Some(Remedy::Rejoin) => self.requests.push_back(Request::Rejoin),
             Some(Remedy::GiveUp) => self.progress.lost("LiveKit cannot be reached"),
+        }
+    }
+
+    /// Looks after a person of whom nothing is heard.
+    fn watch(&mut self, now: Instant) {
+        if !self.progress.is_connected() {
+            return;
+        }
+        let (server, can_ask) = (self.peer.last_heard(), self.peer.can_send_data());
+        match self.vigil.tick(&self.identity, server, can_ask, now) {
+            Some(Finding::Ask(question)) => {
+                let sent = self.peer.send_data(&question);
+                self.check(sent.map(drop), now);
+            }
+            Some(Finding::Gone) => {
+                tracing::info!("nobody is at the other end any more, and nobody said so");
+                self.progress.vanished();
+            }
+            None => {}
         }
     }
 

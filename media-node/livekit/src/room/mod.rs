@@ -23,6 +23,7 @@ mod socket;
 mod task;
 #[cfg(test)]
 mod tests;
+mod vigil;
 mod visit;
 
 use self::core::Core;

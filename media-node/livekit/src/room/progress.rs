@@ -140,6 +140,11 @@ impl Progress {
         matches!(self.stage, Stage::Over)
     }
 
+    /// Whether the two sides can hear each other.
+    pub(super) const fn is_connected(&self) -> bool {
+        matches!(self.stage, Stage::Connected { .. } | Stage::Talking)
+    }
+
     /// Whether we have published, or are to.
     pub(super) const fn is_published(&self) -> bool {
         match (&self.stage, self.direction) {
@@ -317,6 +322,13 @@ impl Progress {
     pub(super) fn removed(&mut self) {
         if matches!(self.stage, Stage::Ending { .. }) {
             self.ended_as_asked();
+        }
+    }
+
+    /// The person's side is not there any more, and nobody said so.
+    pub(super) fn vanished(&mut self) {
+        if self.is_connected() {
+            self.end(ending::left_connected(DisconnectReason::UnknownReason), None);
         }
     }
 

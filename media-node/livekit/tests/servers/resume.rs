@@ -5,6 +5,7 @@ use crate::party::Party;
 use crate::world::{World, fresh_number, phone, request, rings};
 use crate::{Case, cases};
 use livekit_api::services::LiveKitApi;
+use std::fs::DirEntry;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_call_survives_the_loss_of_its_signalling,
         a_session_that_the_server_has_dropped_is_begun_anew_in_mid_call,
         a_call_survives_a_server_that_stands_still_for_a_while,
+        a_call_whose_livekit_sip_stands_still_is_lost_before_the_server_says_so,
         a_call_whose_agent_is_put_out_of_the_room_ends,
     ]
 }
@@ -179,7 +181,7 @@ async fn a_session_that_the_server_has_dropped_is_begun_anew_in_mid_call(world: 
 async fn a_call_survives_a_server_that_stands_still_for_a_while(_: Arc<World>) {
     let world = World::start().await;
     let mut call = Call::talking(&world).await;
-    let server = pid_of(call.server_port);
+    let server = pid_of("livekit-server", call.server_port);
     assert!(signal("-STOP", &server));
     call.goes_on_for(8).await;
     assert!(signal("-CONT", &server));
@@ -187,16 +189,33 @@ async fn a_call_survives_a_server_that_stands_still_for_a_while(_: Arc<World>) {
     call.ends().await;
 }
 
-/// The `livekit-server` whose settings name this port.
-fn pid_of(port: u16) -> String {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut servers = processes.filter(|process| {
-        let arguments = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
-        let settings = arguments.split('\0').find(|argument| argument.ends_with("livekit-server.yaml"));
-        let settings = settings.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        settings.starts_with(&format!("port: {port}\n"))
-    });
-    servers.next().expect("the server runs").file_name().into_string().unwrap()
+/// `livekit-server` waits for 20 s for a `livekit-sip` that has gone, or of which it has lost that
+/// somebody hung up.
+async fn a_call_whose_livekit_sip_stands_still_is_lost_before_the_server_says_so(_: Arc<World>) {
+    let world = World::start().await;
+    let mut call = Call::talking(&world).await;
+    let sip = pid_of("livekit-sip", world.sip.port());
+    assert!(signal("-STOP", &sip));
+    let (how, _) = call.agent.end_within(Duration::from_secs(14)).await;
+    assert_eq!(how, LegEnd::Failed { detail: "media lost".to_owned() });
+    assert!(signal("-CONT", &sip));
+    assert_eq!(call.person.end().await.0, LegEnd::RemoteHangup);
+}
+
+/// The server of this name whose settings name this port. Its supervisor has it among its
+/// arguments, too.
+fn pid_of(name: &str, port: u16) -> String {
+    let settings_of = |process: &DirEntry| {
+        let arguments = std::fs::read_to_string(process.path().join("cmdline")).ok()?;
+        let (_, arguments) = arguments.split_once('\0').filter(|(program, _)| program.ends_with(name))?;
+        let path = arguments.split('\0').find(|argument| argument.ends_with(".yaml"))?;
+        std::fs::read_to_string(path).ok()
+    };
+    let is_it = |process: &DirEntry| {
+        settings_of(process).is_some_and(|settings| settings.contains(&format!("port: {port}\n")))
+    };
+    let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.find(is_it).expect("the server runs").file_name().into_string().unwrap()
 }
 
 fn signal(name: &str, pid: &str) -> bool {

@@ -293,3 +293,19 @@ fn who_is_missing_after_a_resume_has_left_and_who_is_there_has_not() {
     call.progress.census(&[], call.now);
     assert_eq!(call.steps(), failed("media lost"));
 }
+
+#[test]
+fn a_person_who_vanishes_from_a_connected_call_is_a_lost_line_and_from_another_nothing() {
+    let mut call = call(Direction::Outbound);
+    call.status("ringing");
+    call.progress.vanished();
+    assert_eq!(call.steps(), [Step::Report(LegEvent::Ringing)]);
+    call.status("active");
+    call.wait(AUDIBLE);
+    call.progress.vanished();
+    let how = LegEnd::Failed { detail: "media lost".to_owned() };
+    let ended = LegEvent::Ended { how, sip_status: None };
+    assert_eq!(call.steps(), [Step::Report(LegEvent::Answered), Step::Report(ended), Step::Over]);
+    call.progress.vanished();
+    assert_eq!(call.steps(), []);
+}
