@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use talkif_model::E164;
 use talkif_telephony::{DialRequest, TransferError, Transport};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// LiveKit waits at most 80 s for an answer; rather than that, we give up ourselves.
 pub(crate) const LONGEST_RING: Duration = Duration::from_secs(75);
@@ -163,6 +163,7 @@ impl SipControl for Call {
         let Some(dialled) = &self.dialled else {
             return Err(PlaceError::Failed("an inbound call is not placed".to_owned()));
         };
+        let begun = Instant::now();
         self.placing.store(true, Ordering::SeqCst);
         let placed = self.dial(dialled).await;
         self.placing.store(false, Ordering::SeqCst);
@@ -170,7 +171,7 @@ impl SipControl for Call {
             // Answered in the moment in which we gave up.
             self.remove().await;
         }
-        placed.map_err(|error| place_error(&error))
+        placed.map_err(|error| place_error(&error, begun.elapsed()))
     }
 
     async fn remove(&self) {

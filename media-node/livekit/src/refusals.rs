@@ -5,17 +5,23 @@
 
 use crate::control::PlaceError;
 use livekit_api::services::{ServerError, ServerErrorCode, ServiceError, SipCallError};
+use std::time::Duration;
 
 /// What `livekit-sip` says of an answer that it has lost.
 const ANSWER_LOST: &str = "transaction failed to complete";
 
-/// Why nobody answered.
-pub(crate) fn place_error(error: &ServiceError) -> PlaceError {
+/// An INVITE or REFER that nobody answers is given up after this time (timer B), in the same words.
+const UNANSWERED: Duration = Duration::from_secs(32);
+
+/// Why nobody answered, after `took`.
+pub(crate) fn place_error(error: &ServiceError, took: Duration) -> PlaceError {
     if let Some(status) = sip_status(error) {
         return PlaceError::Status(status);
     }
     match error {
-        _ if is_answer_lost(error) => PlaceError::Failed("the carrier's answer was lost".to_owned()),
+        _ if is_answer_lost(error) && took < UNANSWERED => {
+            PlaceError::Failed("the carrier's answer was lost".to_owned())
+        }
         ServiceError::Twirp(ServerError::Twirp(refusal)) => match refusal.code.as_str() {
             ServerErrorCode::CANCELED => PlaceError::NotAnswered,
             // No `livekit-sip` listens, or the one that does has no capacity left.
@@ -51,7 +57,7 @@ pub(crate) fn is_undecided(error: &ServiceError) -> bool {
 ///
 /// In 1.8.0 an answer that comes before the thread that sent the request runs on, as on a busy
 /// machine, ends the transaction at once; whether the answer or the end is seen first is chance.
-/// The same is said of an INVITE that nobody answered within 32 s.
+/// [`UNANSWERED`] later, it may be a far end that never answered.
 pub(crate) fn is_answer_lost(error: &ServiceError) -> bool {
     matches!(error, ServiceError::Twirp(ServerError::Twirp(refusal))
         if refusal.code == ServerErrorCode::CANCELED && refusal.msg.contains(ANSWER_LOST))
@@ -77,6 +83,8 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    const SOON: Duration = Duration::from_millis(50);
+
     fn refusal(code: &str, status: Option<&str>) -> ServiceError {
         let meta = status.map(|status| ("sip_status_code".to_owned(), status.to_owned()));
         ServiceError::Twirp(ServerError::Twirp(ServerErrorCode {
@@ -90,17 +98,20 @@ mod tests {
     fn a_sip_answer_goes_before_the_servers_own_code() {
         for (code, status) in [("resource_exhausted", 486), ("permission_denied", 603), ("not_found", 404)] {
             let error = refusal(code, Some(&status.to_string()));
-            assert_eq!(place_error(&error), PlaceError::Status(status));
+            assert_eq!(place_error(&error, SOON), PlaceError::Status(status));
             assert!(!is_not_found(&error));
         }
     }
 
     #[test]
     fn without_a_sip_answer_the_servers_code_decides() {
-        assert_eq!(place_error(&refusal("canceled", None)), PlaceError::NotAnswered);
-        assert!(matches!(place_error(&refusal("unavailable", None)), PlaceError::Unavailable(_)));
-        assert!(matches!(place_error(&refusal("resource_exhausted", None)), PlaceError::Unavailable(_)));
-        assert!(matches!(place_error(&refusal("invalid_argument", None)), PlaceError::Failed(_)));
+        assert_eq!(place_error(&refusal("canceled", None), SOON), PlaceError::NotAnswered);
+        assert!(matches!(place_error(&refusal("unavailable", None), SOON), PlaceError::Unavailable(_)));
+        assert!(matches!(
+            place_error(&refusal("resource_exhausted", None), SOON),
+            PlaceError::Unavailable(_)
+        ));
+        assert!(matches!(place_error(&refusal("invalid_argument", None), SOON), PlaceError::Failed(_)));
         assert!(is_not_found(&refusal("not_found", None)));
         assert!(is_undecided(&refusal("deadline_exceeded", None)));
         assert!(!is_undecided(&refusal("deadline_exceeded", Some("408"))));
@@ -117,10 +128,11 @@ mod tests {
             }))
         };
         let lost = canceled("transaction failed to complete (0 intermediate responses)");
-        assert!(is_answer_lost(&lost) && matches!(place_error(&lost), PlaceError::Failed(_)));
+        assert!(is_answer_lost(&lost) && matches!(place_error(&lost, SOON), PlaceError::Failed(_)));
+        assert_eq!(place_error(&lost, UNANSWERED), PlaceError::NotAnswered);
         let rang_out = canceled("sip request timed out");
         assert!(!is_answer_lost(&rang_out));
-        assert_eq!(place_error(&rang_out), PlaceError::NotAnswered);
+        assert_eq!(place_error(&rang_out, SOON), PlaceError::NotAnswered);
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Core {
         self.peer = peer;
         self.subscribed.clear();
         self.recovery.attempted(Ok(()), now);
+        self.vigil.begin_anew(now);
         self.progress.census(&join.other_participants, now);
         self.begin(now);
     }
@@ -304,10 +305,13 @@ impl Core {
         if !self.progress.is_connected() {
             return;
         }
-        let (server, can_ask) = (self.peer.last_heard(), self.peer.can_send_data());
+        let (server, can_ask) = (self.peer.last_heard(), self.peer.can_send_lossy());
         match self.vigil.tick(&self.identity, server, can_ask, now) {
             Some(Finding::Ask(question)) => {
-                let sent = self.peer.send_data(&question);
+                let sent = self.peer.send_lossy(&question);
+                if !matches!(sent, Ok(true)) {
+                    self.vigil.begin_anew(now);
+                }
                 self.check(sent.map(drop), now);
             }
             Some(Finding::Gone) => {

@@ -4,7 +4,8 @@
 //! the telephone may send none (it is muted, or holds us), `livekit-sip` may be gone, or the person
 //! has hung up and `livekit-server` has lost that news; of the last two it tells after 20 s. So the
 //! person's own side is asked: LiveKit's SDK, of which `livekit-sip` is made, acknowledges a remote
-//! call of any name. Only questions that had a living server between us count.
+//! call of any name. Only questions that had a living server between us count. They may be lost, as
+//! audio is: what waits for its turn after a lost one would come too late to prove anything.
 
 use livekit_protocol::data_packet::Value;
 use livekit_protocol::{DataPacket, RpcRequest};
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 const QUIET: Duration = Duration::from_secs(2);
 /// An answer takes milliseconds. The server is heard every 2 s on each connection.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
-/// Whoever leaves as many questions in a row unanswered is gone: after 9.5 s in all.
-const MISSES: u32 = 3;
+/// Whoever leaves as many questions in a row unanswered is gone: after 12 s in all, which is how
+/// long [`super::recovery`] bears our own side's being cut off.
+const MISSES: u32 = 4;
 /// Nobody has a method of this name, which is an answer, too.
 const METHOD: &str = "talkif.present";
 
@@ -47,11 +49,17 @@ impl Vigil {
         }
     }
 
-    /// Takes a data message, which may be an answer of `person`'s.
+    /// Takes a data message. Any of `person`'s is a sign of life, as are late answers.
     pub(super) fn message(&mut self, message: &[u8], person: &str, now: Instant) {
-        if self.asked.is_some() && is_answer(message, person, &self.id()) {
+        if self.asked.is_some() && DataPacket::decode(message).is_ok_and(|p| p.participant_identity == person)
+        {
             self.heard(now);
         }
+    }
+
+    /// The question could not be sent, or on connections that are gone: it proves nothing.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.heard(now);
     }
 
     /// When [`Self::tick`] is due.
@@ -84,7 +92,7 @@ impl Vigil {
             return None;
         }
         if !can_ask {
-            self.alive = Some(now);
+            (self.alive, self.misses) = (Some(now), 0);
             return None;
         }
         self.asked = Some(now);
@@ -94,7 +102,7 @@ impl Vigil {
 
     fn question(&self, person: &str) -> Vec<u8> {
         let request = RpcRequest {
-            id: self.id(),
+            id: format!("talkif-{}", self.questions),
             method: METHOD.to_owned(),
             response_timeout_ms: u32::try_from(ANSWER_WITHIN.as_millis()).unwrap_or(u32::MAX),
             version: 1,
@@ -107,20 +115,6 @@ impl Vigil {
         };
         packet.encode_to_vec()
     }
-
-    fn id(&self) -> String {
-        format!("talkif-{}", self.questions)
-    }
-}
-
-fn is_answer(message: &[u8], person: &str, id: &str) -> bool {
-    let Ok(packet) = DataPacket::decode(message) else { return false };
-    let answers = match &packet.value {
-        Some(Value::RpcAck(ack)) => ack.request_id == id,
-        Some(Value::RpcResponse(response)) => response.request_id == id,
-        _ => false,
-    };
-    answers && packet.participant_identity == person
 }
 
 #[cfg(test)]
@@ -187,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn who_neither_sounds_nor_answers_is_gone_after_three_questions() {
+    fn who_neither_sounds_nor_answers_is_gone_after_four_questions() {
         let mut watch = Watch::new();
         for _ in 0..MISSES {
             assert!(matches!(watch.next(QUIET + ANSWER_WITHIN), Some(Finding::Ask(_))));
@@ -202,10 +196,35 @@ mod tests {
         for _ in 0..20 {
             let Some(Finding::Ask(question)) = watch.next(QUIET + STEP) else { panic!("it is asked") };
             watch.vigil.message(&ack("somebody", &id(&question)), "person", watch.now);
-            watch.vigil.message(&ack("person", "talkif-0"), "person", watch.now);
+            watch.vigil.message(b"\xff\xff", "person", watch.now);
             assert!(watch.vigil.asked.is_some(), "these are no answers");
             watch.vigil.message(&ack("person", &id(&question)), "person", watch.now);
             assert!(watch.vigil.asked.is_none());
+        }
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_is_one() {
+        let mut watch = Watch::new();
+        let mut before = None;
+        for _ in 0..20 {
+            let Some(Finding::Ask(question)) = watch.next(QUIET + ANSWER_WITHIN) else {
+                panic!("it is asked")
+            };
+            if let Some(before) = before.replace(id(&question)) {
+                watch.vigil.message(&ack("person", &before), "person", watch.now);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_asked_on_former_connections_proves_nothing() {
+        let mut watch = Watch::new();
+        for _ in 0..20 {
+            for _ in 1..MISSES {
+                assert!(matches!(watch.next(QUIET + ANSWER_WITHIN), Some(Finding::Ask(_))));
+            }
+            watch.vigil.begin_anew(watch.now);
         }
     }
 

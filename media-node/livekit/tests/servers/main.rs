@@ -4,7 +4,7 @@
 //! run side by side. Where they cannot be had, every case is reported as ignored, by name, and the
 //! reason is said; in CI that is a failure. Hence a harness of its own.
 //!
-//! A case whose failure comes with a goodbye that `livekit-server` lost is run once more (`logs`).
+//! A case that fails because `livekit-server` lost a goodbye in its room is run once more (`logs`).
 //!
 //! The telephones are our direct leg and sipp. To add a case: an `async fn` that takes the
 //! [`World`], and its name in the list of its module.
@@ -103,15 +103,18 @@ fn trial(case: Case, world: Option<Arc<World>>, runtime: Handle) -> Trial {
 /// Runs the case; where it fails, all logs are told.
 fn attempt(case: &Case, world: &Arc<World>, runtime: &Handle) -> Result<(), Failed> {
     let logs = world.logs();
-    let run = || runtime.block_on(async { timeout(LONGEST, (case.run)(Arc::clone(world))).await });
-    let ended = catch_unwind(AssertUnwindSafe(run));
-    if !matches!(ended, Ok(Ok(()))) {
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            // Falls with the panic, so that all it holds tells its logs, too.
+            let mut run = (case.run)(Arc::clone(world));
+            let ended = timeout(LONGEST, &mut run).await;
+            assert!(ended.is_ok(), "not done after {} s", LONGEST.as_secs());
+        });
+    }));
+    ended.map_err(|panic| {
         logs.tell();
-    }
-    match ended {
-        Ok(ended) => ended.map_err(|_| format!("not done after {} s", LONGEST.as_secs()).into()),
-        Err(panic) => Err(message(&*panic).into()),
-    }
+        message(&*panic).into()
+    })
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -189,6 +189,11 @@ impl Party {
 
     /// The same, where the end is long in coming.
     pub(crate) async fn end_within(&mut self, time: Duration) -> (LegEnd, Option<u16>) {
+        self.ended_within(time).await.expect("the call ends in time")
+    }
+
+    /// The end, if it comes in time.
+    pub(crate) async fn ended_within(&mut self, time: Duration) -> Option<(LegEnd, Option<u16>)> {
         let ended = timeout(time, async {
             loop {
                 if let LegEvent::Ended { how, sip_status } = self.next().await {
@@ -196,7 +201,14 @@ impl Party {
                 }
             }
         });
-        ended.await.expect("the call ends in time")
+        ended.await.ok()
+    }
+
+    /// A part of the name of our leg's room.
+    pub(crate) fn room(&self) -> String {
+        let attributes = self.attributes();
+        let known = ["talkif.call", "sip.phoneNumber"].iter().find_map(|name| attributes.get(*name));
+        known.cloned().expect("the person's participant has been seen")
     }
 
     /// Serves the leg until the other side has been heard.

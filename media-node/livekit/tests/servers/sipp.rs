@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
+/// To another telephone and back.
+pub(crate) const NETWORK: &str = "  <pause milliseconds=\"100\" />\n";
+
 /// A running sipp; killed when dropped.
 pub(crate) struct Sipp {
     process: Child,
@@ -29,7 +32,7 @@ impl Sipp {
         let folder = tempfile::tempdir().unwrap();
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../telephony/tests/sipp");
         let text = std::fs::read_to_string(scenarios.join(format!("{scenario}.xml"))).unwrap();
-        let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        let text = changes.iter().fold(as_over_a_network(&text), |text, (from, to)| text.replace(from, to));
         std::fs::write(folder.path().join("scenario.xml"), text).unwrap();
         let (port, media) = (free_port(), free_port());
         let process = Command::new("sipp")
@@ -79,6 +82,18 @@ impl Drop for Sipp {
             eprintln!("--- {}\n{}{}", self.scenario, self.read("messages.log"), self.read("errors.log"));
         }
     }
+}
+
+/// Answers that end a transaction come later, but those of an answered call.
+fn as_over_a_network(scenario: &str) -> String {
+    let answers = ["202", "401", "403", "STATUS"].map(|status| format!("      SIP/2.0 {status}"));
+    let mut parts = scenario.split("  <send").map(str::to_owned);
+    let first = parts.next().unwrap_or_default();
+    parts.fold(first, |text, part| {
+        let is_final = answers.iter().any(|answer| part.contains(answer));
+        let pause = if is_final { NETWORK } else { "" };
+        text + pause + "  <send" + &part
+    })
 }
 
 /// A port that was free a moment ago, with free ones after it.

@@ -2,7 +2,7 @@
 
 use crate::party::Party;
 use crate::sipp::Sipp;
-use crate::world::{World, fresh_number, phone, request, rings};
+use crate::world::{SOON, World, fresh_number, phone, request, rings};
 use crate::{Case, cases};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,8 +39,9 @@ async fn answered(world: &World) -> (Party, Party, DirectTelephony) {
     (agent, person, phone)
 }
 
-/// A call that has been handed over: the two persons and their telephones.
-async fn handed_over(world: &World) -> (Party, Party, [DirectTelephony; 2]) {
+/// A call that has been handed over: the two persons, their telephones, and a part of the room's
+/// name.
+async fn handed_over(world: &World) -> (Party, Party, [DirectTelephony; 2], String) {
     let (mut agent, mut person, phone_of_person) = answered(world).await;
     let phone = phone().await;
     let asked = tokio::spawn(agent.consult(format!("sip:desk@{}", phone.local_addr())));
@@ -60,11 +61,11 @@ async fn handed_over(world: &World) -> (Party, Party, [DirectTelephony; 2]) {
     handed_over.unwrap();
     agent.hang_up();
     assert_eq!(agent.end().await.0, LegEnd::LocalHangup);
-    (person, target, [phone_of_person, phone])
+    (person, target, [phone_of_person, phone], agent.room())
 }
 
 async fn a_person_is_put_through_and_talks_on_without_us(world: Arc<World>) {
-    let (mut person, mut target, _phones) = handed_over(&world).await;
+    let (mut person, mut target, _phones, room) = handed_over(&world).await;
     person.forget();
     target.forget();
     person.speak();
@@ -73,13 +74,13 @@ async fn a_person_is_put_through_and_talks_on_without_us(world: Arc<World>) {
     // The sweep leaves them alone.
     tokio::join!(person.talks_for(ABANDONED), target.talks_for(ABANDONED));
     person.hang_up();
-    assert_eq!(target.end_within(TOLD).await.0, LegEnd::RemoteHangup);
+    world.is_hung_up_on(&mut target, &room, TOLD).await;
 }
 
 async fn whoever_is_left_behind_by_the_other_person_is_hung_up_on(world: Arc<World>) {
-    let (mut person, mut target, _phones) = handed_over(&world).await;
+    let (mut person, mut target, _phones, room) = handed_over(&world).await;
     target.hang_up();
-    assert_eq!(person.end_within(TOLD).await.0, LegEnd::RemoteHangup);
+    world.is_hung_up_on(&mut person, &room, TOLD).await;
 }
 
 async fn somebody_who_declines_is_not_put_through_and_the_call_goes_on(world: Arc<World>) {
@@ -106,7 +107,8 @@ async fn a_caller_who_hangs_up_while_the_other_telephone_rings_silences_it(world
     let asked = tokio::spawn(consulted);
     let mut target = rings(&phone).await;
     person.hang_up();
-    assert_eq!(agent.end().await.0, LegEnd::RemoteHangup);
+    let room = agent.room();
+    world.is_hung_up_on(&mut agent, &room, SOON).await;
     assert_eq!(target.end_within(TOLD).await.0, LegEnd::Canceled);
     assert!(asked.await.unwrap().is_err());
 }

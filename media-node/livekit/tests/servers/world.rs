@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use talkif_call_engine::io::LegEnd;
 use talkif_embedded::LiveKit;
 use talkif_livekit::{LiveKitConfig, LiveKitTelephony};
 use talkif_model::{CallId, E164, Region};
@@ -59,6 +60,15 @@ impl World {
         let (sip, url) = (servers.sip(), servers.url());
         let begun = Logs::of(folder.path());
         Self { servers: servers.into(), telephony, sip, url, webhook, key, expected, folder, begun }
+    }
+
+    /// The other person in the `room` has hung up, and `listener` is told in `time`.
+    pub(crate) async fn is_hung_up_on(&self, listener: &mut Party, room: &str, time: Duration) {
+        let ended = listener.ended_within(time).await;
+        if !matches!(ended, Some((LegEnd::RemoteHangup, _))) {
+            self.begun.excuse_lost_goodbye(room);
+        }
+        assert_eq!(ended.expect("the call ends in time").0, LegEnd::RemoteHangup);
     }
 
     /// What is said from now on.

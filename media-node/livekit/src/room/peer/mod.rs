@@ -77,6 +77,8 @@ pub(super) struct Peer {
     voice: Option<Mid>,
     reliable: Option<ChannelId>,
     is_reliable_open: bool,
+    lossy: Option<ChannelId>,
+    is_lossy_open: bool,
     datagrams: VecDeque<Datagram>,
     events: VecDeque<PeerEvent>,
 }
@@ -111,6 +113,8 @@ impl Peer {
             voice: None,
             reliable: None,
             is_reliable_open: false,
+            lossy: None,
+            is_lossy_open: false,
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
         })
@@ -137,11 +141,11 @@ impl Peer {
             return Ok(None);
         }
         let wishes = std::mem::take(&mut self.wishes);
-        let (mut reliable, mut voice) = (None, None);
+        let (mut reliable, mut lossy, mut voice) = (None, None, None);
         let offer = self.publisher.offer(|api| {
             if wishes.channels {
                 reliable = Some(api.add_channel(RELIABLE.to_owned()));
-                api.add_channel_with_config(lossy());
+                lossy = Some(api.add_channel_with_config(lossy_channel()));
             }
             if let Some(track) = wishes.track {
                 let (kind, direction) = (MediaKind::Audio, Direction::SendOnly);
@@ -152,6 +156,7 @@ impl Peer {
             }
         });
         self.reliable = reliable.or(self.reliable);
+        self.lossy = lossy.or(self.lossy);
         self.voice = voice.or(self.voice);
         self.drain()?;
         Ok(offer.map(|(sdp, pending)| {
@@ -237,7 +242,21 @@ impl Peer {
 
     /// Sends a message reliably; false if it cannot go yet.
     pub(super) fn send_data(&mut self, message: &[u8]) -> Result<bool, PeerError> {
-        let channel = self.reliable.and_then(|id| self.publisher.rtc().channel(id));
+        self.send_on(self.reliable, message)
+    }
+
+    /// Whether [`Self::send_lossy`] has a way.
+    pub(super) const fn can_send_lossy(&self) -> bool {
+        self.is_lossy_open
+    }
+
+    /// Sends a message that may be lost on its way; false if it cannot go now.
+    pub(super) fn send_lossy(&mut self, message: &[u8]) -> Result<bool, PeerError> {
+        self.send_on(self.lossy, message)
+    }
+
+    fn send_on(&mut self, channel: Option<ChannelId>, message: &[u8]) -> Result<bool, PeerError> {
+        let channel = channel.and_then(|id| self.publisher.rtc().channel(id));
         let Some(mut channel) = channel else { return Ok(false) };
         let sent = channel.write(true, message).map_err(PeerError::failed)?;
         self.drain()?;
@@ -278,9 +297,10 @@ impl Peer {
     }
 
     fn drain(&mut self) -> Result<(), PeerError> {
-        let Self { publisher, subscriber, datagrams, events, reliable, is_reliable_open, .. } = self;
+        let Self { publisher, subscriber, datagrams, events, .. } = self;
         publisher.drain(datagrams, |event| match event {
-            Event::ChannelOpen(id, _) if Some(id) == *reliable => *is_reliable_open = true,
+            Event::ChannelOpen(id, _) if Some(id) == self.reliable => self.is_reliable_open = true,
+            Event::ChannelOpen(id, _) if Some(id) == self.lossy => self.is_lossy_open = true,
             event => events.extend(PeerEvent::from_str0m(event)),
         })?;
         subscriber.drain(datagrams, |event| events.extend(PeerEvent::from_str0m(event)))
@@ -304,7 +324,7 @@ impl PeerEvent {
 }
 
 /// The server insists on both channels.
-fn lossy() -> ChannelConfig {
+fn lossy_channel() -> ChannelConfig {
     ChannelConfig {
         label: LOSSY.to_owned(),
         ordered: false,
