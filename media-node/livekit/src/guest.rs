@@ -100,6 +100,7 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
+    use talkif_telephony::TransferError;
 
     const DESK: &str = "sip:desk@office.example";
     const RING: Duration = Duration::from_secs(20);
@@ -223,13 +224,18 @@ mod tests {
         .await
     }
 
+    /// Somebody is called in, and handed the call at once.
+    async fn hands_over(fake: &Fake) -> Result<(), TransferError> {
+        let call = call(fake);
+        call.consult(DESK, RING).await.unwrap();
+        call.hand_over().await
+    }
+
     /// The answer is told before LiveKit's list of people shows it.
     #[tokio::test]
     async fn whoever_has_only_just_answered_is_handed_the_call() {
         let fake = looks_find(&["ringing", "ringing"]).await;
-        let call = call(&fake);
-        call.consult(DESK, RING).await.unwrap();
-        call.hand_over().await.unwrap();
+        hands_over(&fake).await.unwrap();
         assert_eq!(fake.methods().iter().filter(|method| *method == "ListParticipants").count(), 3);
     }
 
@@ -242,9 +248,7 @@ mod tests {
             _ => None,
         });
         let fake = fake.await;
-        let call = call(&fake);
-        call.consult(DESK, RING).await.unwrap();
-        call.hand_over().await.unwrap();
+        hands_over(&fake).await.unwrap();
         let asked = fake.requests::<UpdateParticipantRequest>("UpdateParticipant");
         assert_eq!(asked.len(), 1);
         assert!(asked[0].identity == TARGET && asked[0].attributes.is_empty(), "an update of nothing");
@@ -252,10 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_hung_up_is_not_handed_the_call() {
-        let fake = looks_find(&["ringing", "hangup"]).await;
-        let call = call(&fake);
-        call.consult(DESK, RING).await.unwrap();
-        call.hand_over().await.unwrap_err();
+        hands_over(&looks_find(&["ringing", "hangup"]).await).await.unwrap_err();
     }
 
     #[tokio::test]
