@@ -253,11 +253,10 @@ impl Party {
         assert!(served.await.is_ok(), "{what}: {} loud frames, keys {:?}", self.loud, self.keys);
     }
 
-    /// Serves the leg for a while.
+    /// Serves the leg for a while, in which the call must not end.
     pub(crate) async fn stays(&mut self, time: Duration) {
-        if let Ok(event) = timeout(time, self.next()).await {
-            assert!(!matches!(event, LegEvent::Ended { .. }), "{event:?} in mid-call");
-        }
+        let ended = self.ended_within(time).await;
+        assert!(ended.is_none(), "{ended:?} in mid-call");
     }
 
     pub(crate) fn received_and_lost(&self) -> (u64, u64) {

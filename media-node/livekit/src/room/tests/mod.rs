@@ -2,6 +2,7 @@
 //! whole, over a WebSocket and UDP on loopback. The real servers are in `tests/servers`.
 #![expect(clippy::cast_possible_truncation, reason = "tests")]
 
+mod agent;
 mod leg;
 mod peer;
 mod server;
